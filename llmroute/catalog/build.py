@@ -1,0 +1,220 @@
+"""From checked provider documents to an immutable catalogue of targets."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from llmroute.catalog.discovery import DIALECTS
+from llmroute.catalog.model import Auth, Discover, Endpoint, Limits, Provider, Target, Timeouts
+from llmroute.catalog.targets import build_target, merge
+from llmroute.config.durations import seconds
+from llmroute.config.expand import expand
+from llmroute.config.secrets import SecretError, resolve
+from llmroute.config.workspace import Workspace
+
+__all__ = ["Catalog", "Problem", "build_catalog"]
+
+#: Python modules that a transport needs, and the command that brings them.
+_TRANSPORT_MODULES = {"litellm": ("litellm", "pip install 'llmroute[litellm]'")}
+_DEFAULT_DIALECT = {"ollama-chat": "ollama"}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a provider or target cannot be used now, and what to do about it."""
+
+    reason: str
+    help: str
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """One immutable snapshot of everything that can be called.
+
+    `problems` maps a provider's name or a target's id to why it cannot be used; `sources` holds
+    each provider's declared data, from which discovery builds the next snapshot.
+    """
+
+    providers: Mapping[str, Provider]
+    targets: tuple[Target, ...]
+    problems: Mapping[str, Problem]
+    sources: Mapping[str, Mapping[str, Any]]
+
+    def problem(self, target: Target) -> Problem | None:
+        """Return why a target cannot be used now, or None."""
+        return self.problems.get(target.id) or self.problems.get(target.provider.name)
+
+    def target(self, target_id: str) -> Target | None:
+        """Return the target with an id, or None."""
+        return next((target for target in self.targets if target.id == target_id), None)
+
+    def with_discovered(self, name: str, found: Sequence[Mapping[str, Any]]) -> Catalog:
+        """Return the catalogue after a provider's server listed its models."""
+        provider, source = self.providers[name], self.sources[name]
+        targets = _targets(provider, source, found)
+        problems = self._problems_but(name) | _not_installed(provider, targets, found)
+        return self._replaced(name, targets, problems)
+
+    def with_problem(self, name: str, problem: Problem) -> Catalog:
+        """Return the catalogue after a provider could not be reached."""
+        return replace(self, problems={**self._problems_but(name), name: problem})
+
+    def with_provider(self, provider: Provider, targets: Sequence[Target]) -> Catalog:
+        """Return the catalogue with one more provider, made in Python."""
+        return replace(
+            self,
+            providers={**self.providers, provider.name: provider},
+            targets=_sorted((*self.targets, *targets)),
+            sources={**self.sources, provider.name: {}},
+        )
+
+    def _problems_but(self, name: str) -> dict[str, Problem]:
+        prefix = f"{name}/"
+        return {k: v for k, v in self.problems.items() if k != name and not k.startswith(prefix)}
+
+    def _replaced(
+        self, name: str, targets: Sequence[Target], problems: Mapping[str, Problem]
+    ) -> Catalog:
+        others = tuple(t for t in self.targets if t.provider.name != name)
+        return replace(self, targets=_sorted((*others, *targets)), problems=problems)
+
+
+def build_catalog(workspace: Workspace) -> Catalog:
+    """Build the catalogue of a checked workspace; nothing is called and no network is touched."""
+    providers: dict[str, Provider] = {}
+    targets: list[Target] = []
+    problems: dict[str, Problem] = {}
+    sources: dict[str, Mapping[str, Any]] = {}
+    for name, document in workspace.providers.items():
+        source = document.data
+        provider = _provider(source, workspace, document.label)
+        providers[name], sources[name] = provider, source
+        targets += _targets(provider, source, ())
+        if problem := _unusable(provider, workspace.environment):
+            problems[name] = problem
+    return Catalog(providers, _sorted(targets), problems, sources)
+
+
+def _sorted(targets: Sequence[Target]) -> tuple[Target, ...]:
+    return tuple(sorted(targets, key=lambda target: target.id))
+
+
+def _targets(
+    provider: Provider, source: Mapping[str, Any], found: Sequence[Mapping[str, Any]]
+) -> list[Target]:
+    """Merge declared models over discovered ones over the provider's defaults."""
+    defaults = source.get("defaults", {})
+    declared = list(source.get("models", ()))
+    by_name = {data["model"]: data for data in found}
+    names = {data.get("upstream", data["model"]) for data in declared}
+    targets = [
+        build_target(
+            provider,
+            merge(defaults, by_name.get(data.get("upstream", data["model"]), {}), data),
+            discovered=False,
+        )
+        for data in declared
+    ]
+    targets += [
+        build_target(provider, merge(defaults, data), discovered=True)
+        for data in found
+        if data["model"] not in names
+    ]
+    return targets
+
+
+def _not_installed(
+    provider: Provider, targets: Sequence[Target], found: Sequence[Mapping[str, Any]]
+) -> dict[str, Problem]:
+    if provider.discover is None:
+        return {}
+    dialect = DIALECTS[provider.discover.dialect]
+    present = {data["model"] for data in found}
+    return {
+        t.id: Problem(f"{t.upstream} is not installed", dialect.get_command.format(t.upstream))
+        for t in targets
+        if t.upstream not in present
+    }
+
+
+def _provider(source: Mapping[str, Any], workspace: Workspace, file: str) -> Provider:
+    endpoint = _endpoint(source["endpoint"], workspace)
+    return Provider(
+        name=source["provider"],
+        locality=source["locality"],
+        endpoint=endpoint,
+        description=source.get("description", ""),
+        limits=Limits(**source.get("limits", {})),
+        discover=_discover(source.get("discover"), endpoint.protocol),
+        file=file,
+    )
+
+
+def _discover(data: Mapping[str, Any] | None, protocol: str) -> Discover | None:
+    if data is None:
+        return None
+    dialect = data.get("dialect") or _DEFAULT_DIALECT.get(protocol, "openai")
+    return Discover(dialect, seconds(data.get("interval", 60)))
+
+
+def _endpoint(data: Mapping[str, Any], workspace: Workspace) -> Endpoint:
+    environment = workspace.environment
+    base_url = data.get("base_url")
+    passed = {n: environment[n] for n in data.get("pass_environment", ()) if n in environment}
+    timeouts = {name: seconds(value) for name, value in data.get("timeouts", {}).items()}
+    return Endpoint(
+        transport=data["transport"],
+        protocol=data["protocol"],
+        base_url=_base_url(expand(base_url, environment)) if base_url else None,
+        auth=_auth(data.get("auth", "none"), workspace),
+        headers=data.get("headers", {}),
+        body=data.get("body", {}),
+        timeouts=Timeouts(**timeouts),
+        command=tuple(tuple(p) if isinstance(p, list) else p for p in data.get("command", ())),
+        environment={**passed, **data.get("environment", {})},
+        model_prefix=data.get("model_prefix", ""),
+    )
+
+
+def _base_url(url: str) -> str:
+    """Accept the short forms that Ollama's own OLLAMA_HOST allows: no scheme, or 0.0.0.0."""
+    full = url if "://" in url else f"http://{url}"
+    return full.replace("://0.0.0.0", "://127.0.0.1").rstrip("/")
+
+
+def _auth(data: Any, workspace: Workspace) -> Auth | None:
+    if data == "none":
+        return None
+    bearer = data.get("bearer")
+    header, prefix = ("authorization", "Bearer ") if bearer else (data["header"].lower(), "")
+    reference: str = bearer or data["value"]
+    try:
+        secret = resolve(reference, workspace.environment, Path(workspace.root))
+    except SecretError as exc:
+        return Auth(header, prefix, reference, None, str(exc))
+    return Auth(header, prefix, reference, secret)
+
+
+def _unusable(provider: Provider, environment: Mapping[str, str]) -> Problem | None:
+    endpoint = provider.endpoint
+    if endpoint.auth and endpoint.auth.secret is None:
+        return Problem("no credential", endpoint.auth.missing or "set it")
+    module, install = _TRANSPORT_MODULES.get(endpoint.transport, (None, ""))
+    if module and find_spec(module) is None:
+        return Problem(f"the package {module} is not installed", install)
+    if endpoint.command and not _found(str(endpoint.command[0]), environment):
+        command = endpoint.command[0]
+        return Problem(
+            f"the command {command} was not found",
+            f"install it, or put its folder on PATH (or its full path into {provider.file})",
+        )
+    return None
+
+
+def _found(command: str, environment: Mapping[str, str]) -> bool:
+    return shutil.which(command, path=environment.get("PATH", "")) is not None

@@ -1,0 +1,117 @@
+"""Prices and exact money.
+
+Rates are integers in pico-dollars per token (USD per million tokens × 10⁶), sums of money are
+integers in nano-dollars, and only what a person reads is a `Decimal` in USD. Long-context tiers
+are cliffs: above the threshold of total input the whole request takes the tier's rates, as
+OpenAI (272,000 tokens) and Anthropic (Haiku 5.5, 100,000 tokens) bill it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from llmroute.types import Usage
+
+__all__ = ["NANO", "Price", "Rates", "nano_to_usd", "pico_per_token"]
+
+#: Nano-dollars in a dollar.
+NANO = 1_000_000_000
+
+
+def pico_per_token(usd_per_million: float | str) -> int:
+    """Convert a price in USD per million tokens to pico-dollars per token, exactly."""
+    return int((Decimal(str(usd_per_million)) * 1_000_000).to_integral_value())
+
+
+def nano_to_usd(nano: int | None) -> Decimal | None:
+    """Convert nano-dollars to USD; None stays None."""
+    return None if nano is None else Decimal(nano) / NANO
+
+
+def _half_even(numerator: int, denominator: int) -> int:
+    quotient, remainder = divmod(numerator, denominator)
+    twice = 2 * remainder
+    return quotient + (twice > denominator or (twice == denominator and quotient % 2 == 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Pico-dollars per token of each kind; `above` is the total input these rates start after."""
+
+    input: int
+    output: int
+    cache_read: int
+    cache_write: int
+    cache_write_1h: int
+    above: int = 0
+
+
+@dataclass(frozen=True)
+class Price:
+    """What one target costs.
+
+    `tiers` are sorted by threshold, the base rates first (`above` 0). `per_request` is in
+    nano-dollars. `dated` is the day on which `source` was read. Outside `valid_from`..`valid_until` (inclusive) the price counts as unknown.
+    """
+
+    tiers: tuple[Rates, ...]
+    per_request: int = 0
+    valid_from: date | None = None
+    valid_until: date | None = None
+    source: str | None = None
+    dated: str | None = None
+
+    def valid_on(self, day: date) -> bool:
+        """Whether the price holds on a day."""
+        return (self.valid_from is None or self.valid_from <= day) and (
+            self.valid_until is None or day <= self.valid_until
+        )
+
+    def rates(self, input_tokens: int) -> Rates:
+        """Return the rates of a request with that much total input, cached tokens included."""
+        chosen = self.tiers[0]
+        for tier in self.tiers[1:]:
+            if input_tokens <= tier.above:
+                break
+            chosen = tier
+        return chosen
+
+    def nano(self, input_tokens: int, output_tokens: int, cached: int = 0) -> int:
+        """Return an estimate in nano-dollars, rounded half-even once."""
+        rates = self.rates(input_tokens)
+        pico = (
+            (input_tokens - cached) * rates.input
+            + cached * rates.cache_read
+            + output_tokens * rates.output
+        )
+        return self.per_request + _half_even(pico, 1000)
+
+    def charge(self, usage: Usage) -> int:
+        """Return what an answer cost, in nano-dollars, from the provider's own usage.
+
+        Cached and cache-written tokens are parts of `usage.input`; reasoning is a part of
+        `usage.output` and is not billed twice.
+        """
+        rates = self.rates(usage.input)
+        long_write = min(usage.cache_written_1h, usage.cache_written)
+        plain = max(usage.input - usage.cached - usage.cache_written, 0)
+        pico = (
+            plain * rates.input
+            + usage.cached * rates.cache_read
+            + (usage.cache_written - long_write) * rates.cache_write
+            + long_write * rates.cache_write_1h
+            + usage.output * rates.output
+        )
+        return self.per_request + _half_even(pico, 1000)
+
+    @cached_property
+    def view(self) -> dict[str, Any]:
+        """The `target.cost` map of expressions: USD per million tokens at the base tier."""
+        base = self.tiers[0]
+        names = ("input", "output", "cache_read", "cache_write")
+        usd: dict[str, Any] = {name: getattr(base, name) / 1_000_000 for name in names}
+        return {**usd, "per_request": self.per_request / NANO}

@@ -1,0 +1,176 @@
+"""Asking a local server what it has: models, effective context windows, tools, vision.
+
+Each dialect turns a server's listing into model data in the shape of a provider file, so that
+declared fields can be laid over it. Protocol facts: Ollama `/api/tags`, `/api/show`, `/api/ps`;
+LM Studio `/api/v1/models`, with `/api/v0/models` and `/v1/models` on older versions; any
+OpenAI-compatible server `/models`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from llmroute.catalog.model import Endpoint
+from llmroute.errors import ErrorKind, TargetError
+
+__all__ = ["DIALECTS", "Dialect", "GetJson", "discover"]
+
+Model = dict[str, Any]
+_NUM_CTX = re.compile(r"^num_ctx\s+(\d+)\s*$", re.MULTILINE)
+#: The same server under an older API: asked in this order until one is known.
+_LM_STUDIO_PATHS = ("/api/v1/models", "/api/v0/models", "/v1/models")
+
+
+class GetJson(Protocol):
+    """Fetch JSON from an endpoint; raises `TargetError`."""
+
+    def __call__(
+        self, endpoint: Endpoint, path: str, *, method: str = "GET", body: Any = None
+    ) -> Awaitable[Any]:
+        """Return the parsed body of a 2xx answer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How one kind of server is asked, and what a person does to start it or to get a model."""
+
+    ask: Callable[[Endpoint, GetJson], Awaitable[list[Model]]]
+    start_command: str
+    get_command: str
+
+
+async def discover(endpoint: Endpoint, dialect: str, get_json: GetJson) -> Sequence[Model]:
+    """Ask a server for its models.
+
+    Raises:
+        TargetError: nobody answers, or the answer is not such a listing.
+
+    """
+    try:
+        return await DIALECTS[dialect].ask(endpoint, get_json)
+    except (KeyError, TypeError, AttributeError, ValueError) as exc:
+        raise TargetError(
+            ErrorKind.MALFORMED,
+            f"the model list of {endpoint.base_url} is not the {dialect} dialect ({exc!r})",
+            help="correct discover.dialect or base_url in the provider file",
+        ) from exc
+
+
+def _origin(endpoint: Endpoint) -> Endpoint:
+    parts = urlsplit(endpoint.base_url or "")
+    return replace(endpoint, base_url=f"{parts.scheme}://{parts.netloc}")
+
+
+async def _ollama(endpoint: Endpoint, get_json: GetJson) -> list[Model]:
+    listing = await get_json(endpoint, "/api/tags")
+    running = await get_json(endpoint, "/api/ps")
+    windows = {m["name"]: m.get("context_length") for m in running["models"]}
+    models = []
+    for entry in listing["models"]:
+        shown = await get_json(endpoint, "/api/show", method="POST", body={"model": entry["name"]})
+        if "embedding" not in shown.get("capabilities", ()):
+            models.append(_ollama_model(entry, shown, windows))
+    return models
+
+
+def _ollama_model(
+    entry: Mapping[str, Any], shown: Mapping[str, Any], windows: Mapping[str, int | None]
+) -> Model:
+    name, able = entry["name"], shown.get("capabilities", ())
+    remote = bool(entry.get("remote_host") or shown.get("remote_host"))
+    info = shown.get("model_info") or {}
+    trained = info.get(f"{info.get('general.architecture')}.context_length")
+    model: Model = {
+        "model": name,
+        "locality": "cloud" if remote else "local",
+        "capabilities": {
+            "tools": "tools" in able,
+            "vision": "vision" in able,
+            "reasoning": "thinking" in able,
+            "json_schema": not remote,
+        },
+        "parameters": (entry.get("details") or {}).get("parameter_size"),
+        "loaded": name in windows,
+        "trained_context": trained,
+        "context_window": trained if remote else windows.get(name) or _num_ctx(shown),
+    }
+    if remote:  # runs on the vendor's account: what it costs is not known here
+        model["cost"] = None
+    return {key: value for key, value in model.items() if value is not None or key == "cost"}
+
+
+def _num_ctx(shown: Mapping[str, Any]) -> int | None:
+    match = _NUM_CTX.search(shown.get("parameters") or "")
+    return int(match[1]) if match else None
+
+
+async def _lm_studio(endpoint: Endpoint, get_json: GetJson) -> list[Model]:
+    origin = _origin(endpoint)
+    for path in _LM_STUDIO_PATHS:
+        try:
+            listing = await get_json(origin, path)
+        except TargetError as exc:
+            if exc.status is None or path == _LM_STUDIO_PATHS[-1]:
+                raise
+            continue
+        if isinstance(listing, Mapping) and ("models" in listing or "data" in listing):
+            return _lm_studio_models(listing)
+    raise ValueError("no known listing")
+
+
+def _lm_studio_models(listing: Mapping[str, Any]) -> list[Model]:
+    if "models" in listing:
+        return [_v1_model(m) for m in listing["models"] if m.get("type", "llm") == "llm"]
+    chat = ("llm", "vlm", None)
+    return [_v0_model(m) for m in listing["data"] if m.get("type") in chat]
+
+
+def _v1_model(entry: Mapping[str, Any]) -> Model:
+    able = entry.get("capabilities") or {}
+    loaded = entry.get("loaded_instances") or []
+    window = loaded[0].get("config", {}).get("context_length") if loaded else None
+    return _known(
+        model=entry["key"],
+        context_window=window,
+        trained_context=entry.get("max_context_length"),
+        parameters=entry.get("params_string"),
+        loaded=bool(loaded),
+        capabilities={
+            "tools": bool(able.get("trained_for_tool_use")),
+            "vision": bool(able.get("vision")),
+            "reasoning": bool(able.get("reasoning")),
+        },
+    )
+
+
+def _v0_model(entry: Mapping[str, Any]) -> Model:
+    able = entry.get("capabilities") or ()
+    return _known(
+        model=entry["id"],
+        context_window=entry.get("loaded_context_length"),
+        trained_context=entry.get("max_context_length"),
+        loaded=entry.get("state") == "loaded" if "state" in entry else None,
+        capabilities={"tools": "tool_use" in able, "vision": entry.get("type") == "vlm"},
+    )
+
+
+async def _openai(endpoint: Endpoint, get_json: GetJson) -> list[Model]:
+    listing = await get_json(endpoint, "/models")
+    return [{"model": entry["id"]} for entry in listing["data"]]
+
+
+def _known(**fields: Any) -> Model:
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+#: Every dialect by its name in `discover.dialect`.
+DIALECTS: Mapping[str, Dialect] = {
+    "lm-studio": Dialect(_lm_studio, "lms server start", "lms get {}"),
+    "ollama": Dialect(_ollama, "ollama serve", "ollama pull {}"),
+    "openai": Dialect(_openai, "start the server", "load {} in the server"),
+}

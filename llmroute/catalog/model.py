@@ -1,0 +1,215 @@
+"""What can be called: providers, targets and everything that is declared of them.
+
+All of it is data from provider files (and discovery); nothing here calls anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any, Literal
+
+from llmroute.catalog.cost import Price
+from llmroute.config.secrets import Secret
+
+__all__ = [
+    "Auth",
+    "Capabilities",
+    "Discover",
+    "Endpoint",
+    "Expected",
+    "Limits",
+    "Provider",
+    "Quality",
+    "Target",
+    "Timeouts",
+    "WireRules",
+]
+
+Locality = Literal["local", "cloud"]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a target can do. A capability that is neither declared nor discovered is off.
+
+    `forced_tool_choice`: a `tool_choice` of `required` or a named tool is obeyed.
+    """
+
+    tools: bool = False
+    streaming: bool = False
+    vision: bool = False
+    json_schema: bool = False
+    reasoning: bool = False
+    forced_tool_choice: bool = False
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Every capability's name, in the order of the schema."""
+        return tuple(f.name for f in fields(cls))
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """The four timers of a call, in seconds."""
+
+    connect: float = 5.0
+    first_token: float = 30.0
+    idle: float = 60.0
+    total: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a provider or model allows; None where nothing was declared.
+
+    `pool` names a limit that several models share.
+    """
+
+    concurrency: int | None = None
+    rpm: int | None = None
+    tpm: int | None = None
+    pool: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Priors for live values until calls were measured: seconds, and tokens per second."""
+
+    first_token: float | None = None
+    tokens_per_second: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Published or tuned quality, 0..1, per task; `default` for every other task.
+
+    `prior` marks a figure that only the model's size suggests.
+    """
+
+    default: float | None = None
+    tasks: Mapping[str, float] = field(default_factory=dict)
+    source: str | None = None
+    date: str | None = None
+    prior: bool = False
+
+    def of(self, task: str | None) -> float | None:
+        """Quality for a task, else the default, else None."""
+        return self.tasks.get(task, self.default) if task else self.default
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """How a call proves who it is: one header made of a secret.
+
+    `secret` is None where the reference could not be resolved; `missing` then says why and
+    what to do.
+    """
+
+    header: str
+    prefix: str
+    reference: str
+    secret: Secret | None
+    missing: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where and how a provider is called."""
+
+    transport: str
+    protocol: str
+    base_url: str | None = None
+    auth: Auth | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] = field(default_factory=dict)
+    timeouts: Timeouts = Timeouts()
+    command: tuple[str | tuple[str, ...], ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    model_prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Discover:
+    """How a server is asked which models it has: the dialect, and how often in seconds."""
+
+    dialect: str
+    interval: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class WireRules:
+    """What a model's wire rejects or wants otherwise, as data.
+
+    `reject`: request fields that are dropped with a warning. `rename`: request field → name on
+    the wire. `efforts`: accepted values of `reasoning_effort` (None: all; empty: the field is
+    dropped). `with_tools`: body fields added when the request carries tools.
+    """
+
+    reject: tuple[str, ...] = ()
+    rename: Mapping[str, str] = field(default_factory=dict)
+    efforts: tuple[str, ...] | None = None
+    with_tools: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One provider file: an endpoint and what its models share."""
+
+    name: str
+    locality: Locality
+    endpoint: Endpoint
+    description: str = ""
+    limits: Limits = Limits()
+    discover: Discover | None = None
+    file: str = ""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One model at one provider: what is scored and called. Its id is `provider/model`.
+
+    Sizes are in tokens, None where unknown. `upstream` is the model's name on the wire.
+    """
+
+    id: str
+    provider: Provider
+    model: str
+    upstream: str
+    locality: Locality
+    context_window: int | None = None
+    max_output: int | None = None
+    capabilities: Capabilities = Capabilities()
+    specializations: tuple[str, ...] = ()
+    quality: Quality = Quality()
+    price: Price | None = None
+    limits: Limits = Limits()
+    typical_output: int | None = None
+    expected: Expected = Expected()
+    wire: WireRules = WireRules()
+    parameters: float | None = None
+    loaded: bool | None = None
+    discovered: bool = False
+
+    @cached_property
+    def view(self) -> dict[str, Any]:
+        """The static `target` root of expressions: plain data, lists and maps never null."""
+        price, limits, quality = self.price, self.limits, self.quality
+        return {
+            "id": self.id,
+            "provider": self.provider.name,
+            "model": self.model,
+            "upstream": self.upstream,
+            "locality": self.locality,
+            "context_window": self.context_window,
+            "max_output": self.max_output,
+            "capabilities": {n: getattr(self.capabilities, n) for n in Capabilities.names()},
+            "specializations": list(self.specializations),
+            "quality": {"default": quality.default, **quality.tasks},
+            "cost": price.view if price else {},
+            "limits": {f.name: getattr(limits, f.name) for f in fields(Limits)},
+            "typical_output": self.typical_output,
+            "parameters": self.parameters,
+            "discovered": self.discovered,
+        }

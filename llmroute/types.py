@@ -1,0 +1,253 @@
+"""The canonical request and answer: the OpenAI chat shape, plus what routing needs to know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any, Literal
+
+from llmroute.errors import UsageError
+
+__all__ = [
+    "Attempt",
+    "Chunk",
+    "FinishReason",
+    "Message",
+    "Request",
+    "Response",
+    "Route",
+    "ToolCall",
+    "ToolCallDelta",
+    "Usage",
+]
+
+#: One message in the OpenAI chat shape: `role`, `content` (text or parts), `tool_calls`, …
+Message = Mapping[str, Any]
+
+#: Why an answer ended. `refusal`s end with `content_filter`.
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
+
+_ROLES = ("system", "developer", "user", "assistant", "tool")
+_EMPTY: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How one request narrows the choice; acts as requirements, shown as the caller's.
+
+    `only`, `ignore` and `order` take target ids or provider names; `order` puts those first, in
+    that order. `max_cost` is in USD and is held against the most that the answer may cost.
+    `require` names capabilities.
+    """
+
+    only: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    order: tuple[str, ...] = ()
+    max_cost: float | None = None
+    locality: Literal["local", "cloud"] | None = None
+    require: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the caller wants, in the OpenAI chat shape.
+
+    `max_tokens` caps the answer in tokens, `temperature` is 0..2. `tags`, `metadata` and `task`
+    are for policies and never leave the machine. `input_tokens` states the prompt's size where
+    the caller has counted it; otherwise it is estimated.
+    """
+
+    messages: tuple[Message, ...]
+    tools: tuple[Mapping[str, Any], ...] = ()
+    tool_choice: str | Mapping[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: Mapping[str, Any] | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    reasoning_effort: str | None = None
+    user: str | None = None
+    stream: bool = False
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    task: str | None = None
+    route: Route = Route()
+    input_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.messages:
+            raise UsageError("a request needs at least one message")
+        for index, message in enumerate(self.messages):
+            _check_message(index, message)
+        if self.max_tokens is not None and self.max_tokens < 1:
+            raise UsageError(f"max_tokens is {self.max_tokens}; it must be at least 1")
+
+    @classmethod
+    def of(cls, prompt: str | Sequence[Message] | Request, **fields: Any) -> Request:
+        """Build a request from a prompt, a list of messages or another request.
+
+        `fields` are the request's own fields; lists are accepted for tuples, a mapping for
+        `route`, a string for `stop`.
+
+        Raises:
+            UsageError: a field is unknown or a message is malformed.
+
+        """
+        fields = {name: _freeze(name, value) for name, value in fields.items()}
+        unknown = set(fields) - _FIELDS
+        if unknown:
+            raise UsageError(f"unknown request field {min(unknown)!r}{_hint(unknown, _FIELDS)}")
+        if isinstance(prompt, Request):
+            return replace(prompt, **fields) if fields else prompt
+        messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+        return cls(messages=tuple(messages), **fields)
+
+    @property
+    def json_schema(self) -> Mapping[str, Any] | None:
+        """The JSON Schema that the answer must follow, or None."""
+        form = self.response_format
+        if not form or form.get("type") != "json_schema":
+            return None
+        wrapper: Mapping[str, Any] = form.get("json_schema") or _EMPTY
+        schema: Mapping[str, Any] | None = wrapper.get("schema")
+        return schema
+
+
+def _freeze(name: str, value: Any) -> Any:
+    if name == "stop" and isinstance(value, str):
+        return (value,)
+    if name == "route" and isinstance(value, Mapping):
+        return _route(value)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _route(value: Mapping[str, Any]) -> Route:
+    known = set(Route.__dataclass_fields__)
+    unknown = set(value) - known
+    if unknown:
+        raise UsageError(f"unknown route field {min(unknown)!r}{_hint(unknown, known)}")
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
+    return Route(**fields)
+
+
+def _hint(unknown: set[str], known: set[str]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(min(unknown), sorted(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(sorted(known))}"
+
+
+def _check_message(index: int, message: Message) -> None:
+    role = message.get("role") if isinstance(message, Mapping) else None
+    if role not in _ROLES:
+        raise UsageError(f"messages[{index}].role is {role!r}; use one of {', '.join(_ROLES)}")
+
+
+_FIELDS = set(Request.__dataclass_fields__)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One finished call that the model asks for; `arguments` is JSON text as it arrived."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A piece of a tool call: `id` and `name` come once, `arguments` in fragments."""
+
+    index: int
+    id: str | None = None
+    name: str | None = None
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one answer.
+
+    `input` counts the whole prompt, `cached` and `cache_written` (of which `cache_written_1h`
+    at the one-hour rate) being parts of it; `output` counts everything generated, `reasoning`
+    being a part of it. `estimated` is true where the provider did not report the figures.
+    """
+
+    input: int = 0
+    output: int = 0
+    cached: int = 0
+    cache_written: int = 0
+    cache_written_1h: int = 0
+    reasoning: int = 0
+    tier: str | None = None
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One piece of a streamed answer; most fields are empty in most chunks.
+
+    `usage` is cumulative: a later one replaces an earlier one. `finish_reason` is set once, in
+    or after the last content.
+    """
+
+    text: str = ""
+    reasoning: str = ""
+    refusal: str = ""
+    tool_call: ToolCallDelta | None = None
+    finish_reason: FinishReason | None = None
+    usage: Usage | None = None
+    model: str | None = None
+    id: str | None = None
+    target: str | None = None
+
+    @property
+    def has_content(self) -> bool:
+        """Whether the chunk carries something that commits the answer to its target."""
+        return bool(self.text or self.refusal or self.tool_call)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One call to one target. Times are in seconds; `started` counts from the request's start.
+
+    `outcome` is `ok` or the kind of the error. `cost` is in USD, null where unknown.
+    """
+
+    target: str
+    outcome: str
+    started: float
+    duration: float
+    first_token: float | None = None
+    message: str | None = None
+    status: int | None = None
+    help: str | None = None
+    cost: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A whole answer.
+
+    `text` is None where the model only called tools or refused. `model` is the model that the
+    provider says it served, `target` the one that was asked. `cost` is in USD, exact, and None
+    where the price is unknown. `warnings` name what was dropped or changed on the way.
+    """
+
+    text: str | None
+    finish_reason: FinishReason
+    usage: Usage
+    model: str
+    target: str = ""
+    id: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    reasoning: str | None = None
+    refusal: str | None = None
+    cost: Decimal | None = None
+    warnings: tuple[str, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    decision: Any = None
