@@ -1,0 +1,43 @@
+"""Policies: expressions, facts, scores, decisions and their explanations."""
+
+from llmroute.policy.check import check_expressions, check_policy, check_workspace
+from llmroute.policy.compiled import CompiledPolicy, Contribution
+from llmroute.policy.context import Surroundings
+from llmroute.policy.decide import decide
+from llmroute.policy.decision import Decision, Ranked
+from llmroute.policy.estimate import Estimate, estimate
+from llmroute.policy.explain import explain
+from llmroute.policy.expression import Expression, ExpressionError
+from llmroute.policy.inputs import check_inputs
+from llmroute.policy.live import LiveFacts, LiveView, Priors
+from llmroute.policy.policy import Policy, load_policy
+from llmroute.policy.requirements import Rejection
+from llmroute.policy.source import Fallback, PolicySource, Select, policy_source
+
+__all__ = [
+    "CompiledPolicy",
+    "Contribution",
+    "Decision",
+    "Estimate",
+    "Expression",
+    "ExpressionError",
+    "Fallback",
+    "LiveFacts",
+    "LiveView",
+    "Policy",
+    "PolicySource",
+    "Priors",
+    "Ranked",
+    "Rejection",
+    "Select",
+    "Surroundings",
+    "check_expressions",
+    "check_inputs",
+    "check_policy",
+    "check_workspace",
+    "decide",
+    "estimate",
+    "explain",
+    "load_policy",
+    "policy_source",
+]

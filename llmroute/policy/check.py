@@ -1,0 +1,128 @@
+"""Findings about the expressions of a policy or workspace file, each at its place."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from llmroute.config.diagnostics import Diagnostic
+from llmroute.config.workspace import Workspace
+from llmroute.config.yaml import Document
+from llmroute.policy.expression import ROOTS
+from llmroute.policy.fields import Finding, Scope, check_expression
+from llmroute.policy.preferences import BUILT_IN, PARAMETRIC
+
+__all__ = ["check_expressions", "check_policy", "check_workspace"]
+
+_REQUEST_ROOTS = frozenset({"request", "facts", "budget", "now"})
+Path = tuple[str | int, ...]
+
+
+def check_policy(
+    document: Document, *, inherited: Collection[str] = (), metadata: Collection[str] | None = None
+) -> list[Diagnostic]:
+    """Check every expression of a schema-checked policy document.
+
+    `inherited` are the names under `let` of the policies that it extends; `metadata` the labels
+    declared in `llmroute.yaml`, None where anything goes.
+    """
+    data = document.data
+    names = {*data.get("let", {}), *inherited}
+    found = [*_check_lets(document, metadata)]
+    for path, text in _expressions(data):
+        scope = Scope(ROOTS, names, metadata)
+        found += [_placed(document, path, text, item) for item in check_expression(text, scope)]
+        found += _bare_parametric(document, path, text)
+    return found
+
+
+def check_workspace(document: Document) -> list[Diagnostic]:
+    """Check the requirements of `llmroute.yaml`."""
+    data = document.data
+    scope = Scope(ROOTS, (), data.get("inputs"))
+    return [
+        _placed(document, path, text, item)
+        for path, text in _required(data)
+        for item in check_expression(text, scope)
+    ]
+
+
+def _expressions(data: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+    yield from _required(data)
+    for index, rule in enumerate(data.get("rules", ())):
+        if "when" in rule:
+            yield ("rules", index, "when"), rule["when"]
+        prefer = rule["prefer"]
+        if isinstance(prefer, str) and prefer not in BUILT_IN:
+            yield ("rules", index, "prefer"), prefer
+
+
+def _required(data: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+    for index, item in enumerate(data.get("require", ())):
+        for key in ("when", "target"):
+            if key in item:
+                yield ("require", index, key), item[key]
+
+
+def _check_lets(document: Document, metadata: Collection[str] | None) -> Iterator[Diagnostic]:
+    for name, text in document.data.get("let", {}).items():
+        path = ("let", name)
+        if name in ROOTS:
+            message = f'"{name}" is a root and cannot be defined again'
+            yield document.diagnostic("let-shadows-root", message, path, key=True)
+        for item in check_expression(text, Scope(_REQUEST_ROOTS, (), metadata)):
+            yield _placed(document, path, text, item)
+
+
+def _bare_parametric(document: Document, path: Path, text: str) -> list[Diagnostic]:
+    if path[-1] != "prefer" or text not in PARAMETRIC:
+        return []
+    unit = {"cost": "0.01", "latency": "2s", "throughput": "50"}[text]
+    message = f"{text} needs `half`: the value that is worth half of the weight"
+    help_text = f"write prefer: {{{text}: {{half: {unit}}}}}"
+    return [document.diagnostic("prefer-half", message, path, help=help_text)]
+
+
+def _placed(document: Document, path: Path, text: str, finding: Finding) -> Diagnostic:
+    """Point into the scalar where it stands on one line, at its start otherwise."""
+    whole = document.diagnostic(finding.rule, finding.message, path, help=finding.help)
+    source = whole.source or ""
+    start = source.find(text, whole.col - 1)
+    if start < 0:
+        return whole
+    col = start + finding.column + 1
+    width = finding.length or len(text)
+    return Diagnostic(
+        rule=whole.rule,
+        severity=whole.severity,
+        file=whole.file,
+        line=whole.line,
+        col=col,
+        message=whole.message,
+        help=whole.help,
+        end_line=whole.line,
+        end_col=col + width,
+        source=whole.source,
+    )
+
+
+def check_expressions(workspace: Workspace) -> list[Diagnostic]:
+    """Check every expression of a workspace: its policies and `llmroute.yaml`."""
+    settings = workspace.settings
+    found = check_workspace(settings) if settings else []
+    metadata = settings.data.get("inputs") if settings else None
+    for document in workspace.policies.values():
+        inherited = _inherited(document.data, workspace)
+        found += check_policy(document, inherited=inherited, metadata=metadata)
+    return found
+
+
+def _inherited(data: Mapping[str, Any], workspace: Workspace) -> set[str]:
+    names: set[str] = set()
+    seen: set[str] = set()
+    base: Any = data.get("extends")
+    while base in workspace.policies and base not in seen:
+        seen.add(base)
+        names |= set(workspace.policies[base].data.get("let", {}))
+        base = workspace.policies[base].data.get("extends")
+    return names

@@ -1,0 +1,66 @@
+"""What a request will need at a target, before the call: tokens and money."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from llmroute.catalog.cost import NANO
+from llmroute.catalog.model import Target
+from llmroute.types import Request
+
+__all__ = ["Estimate", "estimate"]
+
+#: Output tokens expected where neither the request nor the model says more.
+_USUAL_OUTPUT = 500
+#: Output tokens allowed where neither the request nor the model sets a cap.
+_USUAL_CAP = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Tokens in and expected out; money in nano-dollars, None where the price is unknown.
+
+    `cost` counts the expected output, `cost_max` the allowed output.
+    """
+
+    tokens_in: int
+    tokens_out: int
+    cost: int | None
+    cost_max: int | None
+
+    @property
+    def view(self) -> dict[str, Any]:
+        """The `estimate` root of expressions; money in USD."""
+        return {
+            "tokens_in": self.tokens_in,
+            "tokens_out": self.tokens_out,
+            "cost": None if self.cost is None else self.cost / NANO,
+            "cost_max": None if self.cost_max is None else self.cost_max / NANO,
+        }
+
+    @property
+    def blended(self) -> float | None:
+        """USD per million tokens of this request's own mix of input and output."""
+        if self.cost is None:
+            return None
+        return self.cost / 1000 / max(self.tokens_in + self.tokens_out, 1)
+
+
+def estimate(request: Request, tokens_in: int, target: Target, today: date) -> Estimate:
+    """Estimate one request at one target.
+
+    Expected output: the model's `typical_output`, else 500 tokens, at most `max_tokens`.
+    Allowed output: `max_tokens`, else the model's `max_output`, else 4,096 tokens. A price
+    outside its dates is unknown.
+    """
+    asked = request.max_tokens
+    expected = target.typical_output or _USUAL_OUTPUT
+    expected = expected if asked is None else min(expected, asked)
+    allowed = asked or target.max_output or _USUAL_CAP
+    price = target.price
+    if price is None or not price.valid_on(today):
+        return Estimate(tokens_in, expected, None, None)
+    cost, most = price.nano(tokens_in, expected), price.nano(tokens_in, allowed)
+    return Estimate(tokens_in, expected, cost, most)

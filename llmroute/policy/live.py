@@ -1,0 +1,100 @@
+"""What was measured of a target: the interface that policies read, and its priors.
+
+The dispatch room measures; this room only reads. Without any measurement a target has its
+priors: what its provider file expects, else what is usual for its locality.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from llmroute.catalog.model import Target
+from llmroute.types import Request
+
+__all__ = ["PRIORS", "LiveFacts", "LiveView", "Prior", "Priors", "prior_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """Seconds to the first token, tokens a second, share of calls that succeed."""
+
+    first_token: float
+    tokens_per_second: float
+    success: float
+
+
+#: What is assumed of a target by its locality until calls were measured.
+PRIORS: Mapping[str, Prior] = {
+    "local": Prior(first_token=0.5, tokens_per_second=30.0, success=0.98),
+    "cloud": Prior(first_token=1.0, tokens_per_second=60.0, success=0.98),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFacts:
+    """The `live` root of one target. `measured` is false while only priors speak.
+
+    `load` is the peak-EWMA latency × (calls in flight + 1), for the choice among near ties.
+    """
+
+    first_token: float
+    tokens_per_second: float
+    success: float
+    headroom: float = 1.0
+    in_flight: int = 0
+    loaded: bool | None = None
+    measured: bool = False
+    load: float = 0.0
+    observations: float = 0.0
+
+    @property
+    def view(self) -> dict[str, Any]:
+        """The plain data that expressions read."""
+        return {
+            "first_token": self.first_token,
+            "tokens_per_second": self.tokens_per_second,
+            "success": self.success,
+            "headroom": self.headroom,
+            "in_flight": self.in_flight,
+            "loaded": self.loaded,
+        }
+
+
+class LiveView(Protocol):
+    """Read access to live state."""
+
+    def of(self, target: Target) -> LiveFacts:
+        """Return what is known of a target now."""
+        ...
+
+    def affinity(self, request: Request) -> str | None:
+        """Return the id of the target that last served this conversation, if its cache counts."""
+        ...
+
+
+def prior_of(target: Target) -> Prior:
+    """Return a target's priors: `expected` of its file, else the usual ones of its locality."""
+    usual, expected = PRIORS[target.locality], target.expected
+    first, speed = expected.first_token, expected.tokens_per_second
+    return Prior(
+        usual.first_token if first is None else first,
+        usual.tokens_per_second if speed is None else speed,
+        usual.success,
+    )
+
+
+class Priors:
+    """A live view that has measured nothing."""
+
+    def of(self, target: Target) -> LiveFacts:
+        """Return the target's priors."""
+        prior = prior_of(target)
+        return LiveFacts(
+            prior.first_token, prior.tokens_per_second, prior.success, loaded=target.loaded
+        )
+
+    def affinity(self, request: Request) -> str | None:  # noqa: ARG002 - the view's signature
+        """Return None: nothing was served yet."""
+        return None
