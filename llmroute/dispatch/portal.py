@@ -1,0 +1,96 @@
+"""Running the async calls from plain code: one event loop on a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from typing import Any, Self, TypeVar
+
+from llmroute.dispatch.stream import AnswerStream
+from llmroute.policy.decision import Decision
+from llmroute.types import Attempt, Chunk, Response
+
+__all__ = ["Portal", "SyncStream"]
+
+T = TypeVar("T")
+
+
+class Portal:
+    """An event loop on a daemon thread; `run` is called from any other thread."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="llmroute-portal", daemon=True
+        )
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end and return its result; an interrupt cancels it."""
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def close(self) -> None:
+        """End the loop and its thread."""
+        self.run(self._drain())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _drain(self) -> None:
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        await self._loop.shutdown_asyncgens()
+
+
+class SyncStream:
+    """An answer as it arrives, for plain code: an iterator of chunks, closed at `with`'s end."""
+
+    def __init__(self, portal: Portal, stream: AnswerStream) -> None:
+        self._portal = portal
+        self._stream = stream
+
+    @property
+    def response(self) -> Response | None:
+        """The whole answer, once the stream has ended."""
+        return self._stream.response
+
+    @property
+    def decision(self) -> Decision:
+        """The decision that is carried out."""
+        return self._stream.decision
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """The calls made so far."""
+        return self._stream.attempts
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Chunk:
+        chunk = self._portal.run(_next(self._stream))
+        if chunk is None:
+            raise StopIteration
+        return chunk
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop, and close the call upstream."""
+        self._portal.run(self._stream.aclose())
+
+
+async def _next(stream: AnswerStream) -> Chunk | None:
+    return await anext(stream, None)

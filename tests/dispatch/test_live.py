@@ -1,0 +1,108 @@
+"""Live values: priors, decay and memory, on a clock that the test owns."""
+
+from __future__ import annotations
+
+import pytest
+
+from llmroute.dispatch.live import LiveState
+from llmroute.types import Request
+from tests.build import target
+
+CLOUD = target("a/cloud")
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def live(clock):
+    return LiveState(clock)
+
+
+def call(live, **ended):
+    live.started(CLOUD)
+    live.ended(CLOUD, **{"healthy": True, **ended})
+
+
+def test_a_newcomer_has_its_priors(live):
+    facts = live.of(CLOUD)
+    assert (facts.first_token, facts.tokens_per_second, facts.success) == (1.0, 60.0, 0.98)
+    assert not facts.measured
+
+
+def test_a_prior_counts_as_five_observations(live):
+    call(live, first_token=7.0)
+    # (5 × 1.0 + 7.0) / 6
+    assert live.of(CLOUD).first_token == pytest.approx(2.0)
+    assert live.of(CLOUD).measured
+
+
+def test_an_observation_counts_half_after_ten_minutes(live, clock):
+    call(live, first_token=7.0)
+    clock.now += 600
+    # (5 × 1.0 + 0.5 × 7.0) / 5.5
+    assert live.of(CLOUD).first_token == pytest.approx(8.5 / 5.5)
+    clock.now += 600 * 20
+    assert live.of(CLOUD).first_token == pytest.approx(1.0, abs=1e-4)
+
+
+def test_one_slow_model_load_is_forgiven_within_minutes(live, clock):
+    for _ in range(5):
+        call(live, first_token=1.0)
+    call(live, first_token=25.0)
+    assert live.of(CLOUD).first_token > 3
+    clock.now += 30 * 60
+    # prior 5 × 1, five of 1 and one of 25, each counting 1/8: (5 + 30/8) / (5 + 6/8)
+    assert live.of(CLOUD).first_token == pytest.approx(8.75 / 5.75)
+
+
+def test_failures_lower_the_success_share(live):
+    for _ in range(5):
+        call(live, healthy=False)
+    # (5 × 0.98 + 0) / 10
+    assert live.of(CLOUD).success == pytest.approx(0.49)
+
+
+def test_what_says_nothing_of_health_changes_nothing(live):
+    call(live, healthy=None)
+    assert live.of(CLOUD).success == pytest.approx(0.98)
+    assert not live.of(CLOUD).measured
+
+
+def test_headroom_is_the_free_share_of_the_declared_concurrency(live):
+    narrow = target("a/narrow", limits={"concurrency": 4})
+    live.started(narrow)
+    assert (live.of(narrow).in_flight, live.of(narrow).headroom) == (1, 0.75)
+    live.ended(narrow, healthy=True)
+    assert live.of(narrow).headroom == 1.0
+
+
+def test_load_is_the_latency_peak_times_the_calls_in_flight(live, clock):
+    call(live, first_token=11.0)
+    live.started(CLOUD)
+    assert live.of(CLOUD).load == pytest.approx(22.0)
+    clock.now += 100
+    # the peak has faded (11 × e⁻¹⁰); the mean speaks: one observation, prior 1 s
+    assert live.of(CLOUD).load < 6
+
+
+def test_a_conversation_stays_known_for_five_minutes(live, clock):
+    opening = {"role": "user", "content": "hello"}
+    first = Request.of([opening])
+    later = Request.of([opening, {"role": "assistant", "content": "hi"}, {**opening}])
+    other = Request.of("something else")
+    live.served(first, CLOUD)
+    assert live.affinity(later) == "a/cloud"
+    assert live.affinity(other) is None
+    assert live.affinity(Request.of([opening], user="another")) is None
+    clock.now += 301
+    assert live.affinity(later) is None
