@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from random import Random
 
 from llmroute.catalog.build import Problem
@@ -45,6 +45,7 @@ def decide(
             rejections += reasons
         else:
             eligible.append(_ranked(rules, candidate, context))
+    rejections += _without_targets(policy, problems or {}, request)
     select = policy.source.select
     eligible.sort(key=_sort_key(select, candidates))
     ranking, reason = _ordered(eligible, request, select, candidates, random)
@@ -75,6 +76,18 @@ def _rejections(
     found += need_rejections(candidate, context)
     checked = (requirement.check(candidate, context) for requirement in policy.requirements)
     return found + [rejection for rejection in checked if rejection]
+
+
+def _without_targets(
+    policy: CompiledPolicy, problems: Mapping[str, Problem], request: Request
+) -> Iterator[Rejection]:
+    """Yield the providers that are out and have not even told their models."""
+    known = {target.provider.name for target in policy.targets}
+    only = request.route.only
+    for name, problem in problems.items():
+        asked = not only or any(item.split("/", 1)[0] == name for item in only)
+        if "/" not in name and name not in known and asked:
+            yield Rejection(name, "usable", "availability", problem.reason, problem.help)
 
 
 def _ranked(rules: Sequence[CompiledRule], candidate: Candidate, context: Context) -> Ranked:
