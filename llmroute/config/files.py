@@ -1,0 +1,101 @@
+"""Reading configuration files by the rules that keep them trustworthy.
+
+A file counts only where it stands under its root, is a regular file (a symbolic link may lead
+to one, but not out of the root), is at most 1 MiB, and cannot be written by everybody.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from llmroute.config.diagnostics import Diagnostic, Severity
+from llmroute.config.source import Source, Span
+from llmroute.config.yaml import MAX_BYTES, Document, decode, parse, too_large
+
+__all__ = ["file_finding", "label_of", "list_yaml", "read_document"]
+
+_START = Span(1, 1, 1, 1)
+
+
+def file_finding(
+    rule: str, label: str, message: str, help_text: str, severity: Severity = "error"
+) -> Diagnostic:
+    """Make a finding about a file as a whole."""
+    source = Source(label, "")
+    finding = source.finding(rule, message, _START, help=help_text, severity=severity)
+    return finding.without_source()
+
+
+def label_of(path: Path) -> str:
+    """Return a file's name as messages show it: relative to the current folder if it is below."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(path)
+
+
+def list_yaml(folder: Path) -> tuple[list[Path], list[Diagnostic]]:
+    """List a folder's `*.yaml` files by name; hidden files and `*.test.yaml` do not count.
+
+    A `*.yml` file is reported as ignored, a folder that everybody can write to as unsafe.
+    """
+    try:
+        names = sorted(entry.name for entry in os.scandir(folder))
+        findings = list(_writable(folder, folder.stat().st_mode))
+    except OSError as exc:
+        message = f"the folder cannot be read: {exc.strerror}"
+        return [], [file_finding("file-unreadable", label_of(folder), message, "check the path")]
+    visible = [name for name in names if not name.startswith(".")]
+    findings += [_ignored(folder / name) for name in visible if name.endswith(".yml")]
+    found = [n for n in visible if n.endswith(".yaml") and not n.endswith(".test.yaml")]
+    return [folder / name for name in found], findings
+
+
+def _ignored(path: Path) -> Diagnostic:
+    help_text = f"rename it to {path.stem}.yaml"
+    message = "this file is ignored: only *.yaml files are read"
+    return file_finding("file-ignored", label_of(path), message, help_text, "warning")
+
+
+def _writable(path: Path, mode: int) -> Iterator[Diagnostic]:
+    if mode & stat.S_IWOTH and os.name != "nt":
+        message = "everybody on this machine can write here"
+        yield file_finding("file-writable", label_of(path), message, f"run chmod o-w {path}")
+
+
+def read_document(path: Path, root: Path) -> tuple[Document | None, list[Diagnostic]]:
+    """Read and parse one file under its root; never raises on a bad file."""
+    label = label_of(path)
+    try:
+        raw, findings = _read(path, root, label)
+    except (OSError, ValueError, RuntimeError) as exc:  # RuntimeError: a loop of links
+        reason = getattr(exc, "strerror", None) or "the path is not valid"
+        message = f"the file cannot be read: {reason}"
+        help_text = "check that it exists and that you may read it"
+        return None, [file_finding("file-unreadable", label, message, help_text)]
+    if raw is None:
+        return None, findings
+    text, decoding = decode(raw, label)
+    if text is None:
+        return None, [*findings, *decoding]
+    document, parsing = parse(text, label, path)
+    return document, [*findings, *parsing]
+
+
+def _read(path: Path, root: Path, label: str) -> tuple[bytes | None, list[Diagnostic]]:
+    real = path.resolve(strict=True)
+    if not real.is_relative_to(root.resolve()):
+        help_text = "copy the file here instead of linking to it"
+        message = f"this link leads out of {label_of(root)}"
+        return None, [file_finding("file-outside", label, message, help_text)]
+    if not stat.S_ISREG(real.stat().st_mode):
+        message, help_text = "this is not a regular file", "put a plain text file here"
+        return None, [file_finding("file-irregular", label, message, help_text)]
+    with real.open("rb") as file:
+        status = os.fstat(file.fileno())
+        if status.st_size > MAX_BYTES:
+            return None, [too_large(label, status.st_size)]
+        return file.read(MAX_BYTES + 1), list(_writable(path, status.st_mode))

@@ -1,0 +1,172 @@
+"""What a provider file must keep beyond its schema: names, secrets, addresses, dates.
+
+Documents come here with schema faults too, so that one run shows everything; each check looks
+only at values that have the type it needs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from llmroute.config.addresses import Address, AddressError, classify
+from llmroute.config.diagnostics import Diagnostic
+from llmroute.config.document import Document
+from llmroute.config.expand import UnsetVariable, base_url
+from llmroute.config.reading import items_of, map_of, name_finding, text_of, twice
+from llmroute.config.secrets import SecretError, check_reference, resolve
+
+__all__ = ["Surroundings", "check_provider"]
+
+_ENDPOINT = ("endpoint",)
+_BASE_URL = ("endpoint", "base_url")
+_CREDENTIAL_HEADERS = frozenset(
+    {"authorization", "proxy-authorization", "x-api-key", "api-key", "cookie", "x-goog-api-key"}
+)
+_EXPANSION = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(?::-[^}]*)?\}")
+_DATES = {"quality": ("date",), "cost": ("valid_from", "valid_until", "date")}
+
+
+class Surroundings(NamedTuple):
+    """What a check knows besides the file."""
+
+    environment: Mapping[str, str]
+    root: Path
+
+
+def check_provider(document: Document, around: Surroundings) -> Iterator[Diagnostic]:
+    """Yield what is wrong with a provider file beyond its schema."""
+    yield from name_finding(document, "provider")
+    yield from _secrets(document, around)
+    yield from _headers(document)
+    yield from _url(document, around)
+    yield from _expansions(document)
+    models = items_of(document.data, "models")
+    named = [(("models", i, "model"), text_of(m, "model")) for i, m in enumerate(models)]
+    yield from twice(document, named, "schema-duplicate", "the model {} is listed twice")
+    yield from _dates(document, ("defaults",), map_of(document.data, "defaults"))
+    for index, model in enumerate(models):
+        yield from _dates(document, ("models", index), model)
+
+
+def _secrets(document: Document, around: Surroundings) -> Iterator[Diagnostic]:
+    auth = map_of(document.data, "endpoint", "auth")
+    for key in ("bearer", "value"):
+        reference = auth.get(key)
+        if not isinstance(reference, str) or check_reference(reference):
+            continue  # the schema reports a malformed reference
+        try:
+            resolve(reference, around.environment, around.root)
+        except SecretError as exc:
+            provider = text_of(document.data, "provider") or document.path.stem
+            yield document.diagnostic(
+                "secret-unset",
+                f"no secret at {reference}: {provider} is left out until there is one",
+                (*_ENDPOINT, "auth", key),
+                help=str(exc),
+                severity="note",
+            )
+
+
+def _headers(document: Document) -> Iterator[Diagnostic]:
+    for name in map_of(document.data, "endpoint", "headers"):
+        if name.lower() in _CREDENTIAL_HEADERS:
+            yield document.diagnostic(
+                "secret-reference",
+                f"the header `{name}` carries a credential, which belongs to `auth`",
+                (*_ENDPOINT, "headers", name),
+                key=True,
+                help=f"write auth: {{header: {name.lower()}, value: env:NAME}}",
+            )
+
+
+def _url(document: Document, around: Surroundings) -> Iterator[Diagnostic]:
+    text = text_of(map_of(document.data, "endpoint"), "base_url")
+    if text is None:
+        return
+    try:
+        address = classify(base_url(text, around.environment))
+    except UnsetVariable as exc:
+        help_text = f"set {exc.name}, or write ${{{exc.name}:-…}} with a default"
+        message = f"{exc.name} is not set, and has no default here"
+        yield document.diagnostic("variable-unset", message, _BASE_URL, help=help_text)
+    except AddressError as exc:
+        yield document.diagnostic("base-url", f"{exc}{_origin(text)}", _BASE_URL, help=exc.help)
+    except ValueError as exc:
+        yield document.diagnostic("variable-form", str(exc), _BASE_URL)
+    else:
+        yield from _reach(document, address, _origin(text))
+
+
+def _origin(text: str) -> str:
+    return " (after its variables are replaced)" if "${" in text else ""
+
+
+def _reach(document: Document, address: Address, origin: str) -> Iterator[Diagnostic]:
+    endpoint = map_of(document.data, "endpoint")
+    if text_of(document.data, "locality") == "local" and address.reach == "public":
+        yield document.diagnostic(
+            "base-url-local",
+            f"locality is local, but {address.host} is neither loopback nor private{origin}",
+            _BASE_URL,
+            help="write locality: cloud, or the address of a machine in your network",
+        )
+    if address.scheme == "https" or address.reach == "loopback":
+        return
+    if address.reach == "public":
+        message = f"http:// to {address.host} sends prompts and keys unencrypted{origin}"
+        yield document.diagnostic("base-url-http", message, _BASE_URL, help="write https://")
+    elif endpoint.get("plain_http") is not True:
+        yield document.diagnostic(
+            "base-url-http",
+            f"http:// to the private address {address.host} is unencrypted{origin}",
+            _BASE_URL,
+            help="write https://, or allow it with plain_http: true",
+        )
+
+
+def _expansions(document: Document) -> Iterator[Diagnostic]:
+    """Variables are replaced in base_url and secrets only; elsewhere they would be sent."""
+    endpoint = map_of(document.data, "endpoint")
+    places: list[tuple[tuple[str | int, ...], Any]] = [
+        ((*_ENDPOINT, part, key), value)
+        for part in ("headers", "environment")
+        for key, value in map_of(endpoint, part).items()
+    ]
+    places += [
+        ((*_ENDPOINT, "command", index), value)
+        for index, value in enumerate(items_of(endpoint, "command"))
+    ]
+    for path, value in places:
+        if isinstance(value, str) and (found := _EXPANSION.search(value)):
+            yield document.diagnostic(
+                "variable-place",
+                f"`{found[0]}` is not replaced here, only in base_url and secrets",
+                path,
+                help="write the value itself; a program gets variables by pass_environment",
+            )
+
+
+def _dates(document: Document, path: tuple[str | int, ...], model: Any) -> Iterator[Diagnostic]:
+    for part, keys in _DATES.items():
+        for key in keys:
+            text = text_of(map_of(model, part), key)
+            if text is not None and len(text) == 10 and not _is_date(text):
+                message = f"`{key}`: there is no day {text}"
+                yield document.diagnostic("schema-date", message, (*path, part, key))
+    first, last = (text_of(map_of(model, "cost"), key) for key in ("valid_from", "valid_until"))
+    if first and last and first > last:
+        message = f"the price ends ({last}) before it begins ({first})"
+        yield document.diagnostic("cost-dates", message, (*path, "cost", "valid_until"))
+
+
+def _is_date(text: str) -> bool:
+    from datetime import date
+
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
