@@ -13,7 +13,7 @@ from llmroute.catalog.discovery import DIALECTS
 from llmroute.catalog.model import Auth, Discover, Endpoint, Limits, Provider, Target, Timeouts
 from llmroute.catalog.targets import build_target, merge
 from llmroute.config.durations import seconds
-from llmroute.config.expand import expand
+from llmroute.config.expand import base_url
 from llmroute.config.secrets import SecretError, resolve
 from llmroute.config.workspace import Workspace
 
@@ -164,13 +164,13 @@ def _discover(data: Mapping[str, Any] | None, protocol: str) -> Discover | None:
 
 def _endpoint(data: Mapping[str, Any], workspace: Workspace) -> Endpoint:
     environment = workspace.environment
-    base_url = data.get("base_url")
+    address = data.get("base_url")
     passed = {n: environment[n] for n in data.get("pass_environment", ()) if n in environment}
     timeouts = {name: seconds(value) for name, value in data.get("timeouts", {}).items()}
     return Endpoint(
         transport=data["transport"],
         protocol=data["protocol"],
-        base_url=_base_url(expand(base_url, environment)) if base_url else None,
+        base_url=base_url(address, environment) if address else None,
         auth=_auth(data.get("auth", "none"), workspace),
         headers=data.get("headers", {}),
         body=data.get("body", {}),
@@ -179,12 +179,6 @@ def _endpoint(data: Mapping[str, Any], workspace: Workspace) -> Endpoint:
         environment={**passed, **data.get("environment", {})},
         model_prefix=data.get("model_prefix", ""),
     )
-
-
-def _base_url(url: str) -> str:
-    """Accept the short forms that Ollama's own OLLAMA_HOST allows: no scheme, or 0.0.0.0."""
-    full = url if "://" in url else f"http://{url}"
-    return full.replace("://0.0.0.0", "://127.0.0.1").rstrip("/")
 
 
 def _auth(data: Any, workspace: Workspace) -> Auth | None:

@@ -170,7 +170,8 @@ class Provider:
 class Target:
     """One model at one provider: what is scored and called. Its id is `provider/model`.
 
-    Sizes are in tokens, None where unknown. `upstream` is the model's name on the wire.
+    Sizes are in tokens, None where unknown. `upstream` is the model's name on the wire. Targets
+    with the same `limit_scope` share their `limits`.
     """
 
     id: str
@@ -185,12 +186,16 @@ class Target:
     quality: Quality = Quality()
     price: Price | None = None
     limits: Limits = Limits()
+    limit_scope: str = ""
     typical_output: int | None = None
     expected: Expected = Expected()
     wire: WireRules = WireRules()
     parameters: float | None = None
     loaded: bool | None = None
     discovered: bool = False
+
+    def __str__(self) -> str:
+        return self.id
 
     @cached_property
     def view(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -55,7 +56,7 @@ def build_target(provider: Provider, data: Mapping[str, Any], *, discovered: boo
     model = data["model"]
     locality = data.get("locality", provider.locality)
     size = model_size(data.get("parameters"))
-    limits = data.get("limits")
+    limits = _limits(provider.limits, data.get("limits", {}))
     return Target(
         id=f"{provider.name}/{model}",
         provider=provider,
@@ -68,7 +69,8 @@ def build_target(provider: Provider, data: Mapping[str, Any], *, discovered: boo
         specializations=tuple(data.get("specializations", ())),
         quality=_quality(data.get("quality"), locality, size),
         price=build_price(data["cost"]) if data.get("cost") else None,
-        limits=Limits(**limits) if limits else provider.limits,
+        limits=limits,
+        limit_scope=_limit_scope(provider, data),
         typical_output=data.get("typical_output"),
         expected=_expected(data.get("expected", {})),
         wire=_wire(data.get("wire", {})),
@@ -82,6 +84,19 @@ def _window(data: Mapping[str, Any]) -> int | None:
     """Return the declared or effective window, never more than the trained one."""
     window, trained = data.get("context_window"), data.get("trained_context")
     return min(window, trained) if window and trained else window or trained
+
+
+def _limits(shared: Limits, own: Mapping[str, Any]) -> Limits:
+    return replace(shared, **own)
+
+
+def _limit_scope(provider: Provider, data: Mapping[str, Any]) -> str:
+    """Name what the limits are counted over: a pool, the model itself, or the provider."""
+    own = data.get("limits", {})
+    pool = own.get("pool", provider.limits.pool)
+    if pool:
+        return f"{provider.name}:{pool}"
+    return f"{provider.name}/{data['model']}" if own else provider.name
 
 
 def _expected(data: Mapping[str, Any]) -> Expected:
@@ -114,11 +129,12 @@ def _quality(data: Mapping[str, Any] | None, locality: str, size: float | None) 
 def build_price(data: Mapping[str, Any]) -> Price:
     """Build a price from the `cost` map of a provider file (USD per million tokens).
 
-    Rates that are left out follow the vendors' rule: cached input costs as plain input, a cache
-    write as plain input, a one-hour write as a five-minute one.
+    Rates that are left out are the dear ones: cached input and a cache write cost as plain input
+    of the same tier, a one-hour write as a five-minute one.
     """
-    base = _rates(data)
-    tiers = sorted((_rates({**data, **t}, t["above"]) for t in data.get("tiers", ())), key=_above)
+    base, steps = _rates(data), data.get("tiers", ())
+    base_only = {"input": data["input"], "output": data["output"]}
+    tiers = sorted((_rates({**base_only, **t}, t["above"]) for t in steps), key=_above)
     return Price(
         tiers=(base, *tiers),
         per_request=int(Decimal(str(data.get("per_request", 0))) * NANO),

@@ -68,6 +68,7 @@ class LiveState:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._measured: dict[str, _Measured] = {}
+        self._in_flight: dict[str, int] = {}
         self._served: dict[str, tuple[str, float]] = {}
 
     def of(self, target: Target) -> LiveFacts:
@@ -75,14 +76,18 @@ class LiveState:
         prior, seen, now = prior_of(target), self._measured.get(target.id), self._clock()
         if seen is None:
             return LiveFacts(
-                prior.first_token, prior.tokens_per_second, prior.success, loaded=target.loaded
+                prior.first_token,
+                prior.tokens_per_second,
+                prior.success,
+                headroom=self._headroom(target),
+                loaded=target.loaded,
             )
         first = seen.first_token.mean(prior.first_token, now)
         return LiveFacts(
             first_token=first,
             tokens_per_second=seen.speed.mean(prior.tokens_per_second, now),
             success=seen.success.mean(prior.success, now),
-            headroom=_headroom(target, seen.in_flight),
+            headroom=self._headroom(target),
             in_flight=seen.in_flight,
             loaded=target.loaded,
             measured=seen.success.weight > 0,
@@ -93,6 +98,8 @@ class LiveState:
     def started(self, target: Target) -> None:
         """Count a call in flight."""
         self._of(target).in_flight += 1
+        scope = target.limit_scope
+        self._in_flight[scope] = self._in_flight.get(scope, 0) + 1
 
     def ended(
         self,
@@ -104,7 +111,8 @@ class LiveState:
     ) -> None:
         """Count a call's end; `healthy` None says nothing of the target's health."""
         seen, now = self._of(target), self._clock()
-        seen.in_flight = max(seen.in_flight - 1, 0)
+        seen.in_flight -= 1
+        self._in_flight[target.limit_scope] -= 1
         if healthy is not None:
             seen.success.add(1.0 if healthy else 0.0, now)
         if first_token is not None:
@@ -129,16 +137,16 @@ class LiveState:
         target_id, at = self._served.get(_conversation(request), (None, 0.0))
         return target_id if self._clock() - at <= AFFINITY_SECONDS else None
 
+    def _headroom(self, target: Target) -> float:
+        """Return the free share of the concurrency that the target shares with others."""
+        limit, used = target.limits.concurrency, self._in_flight.get(target.limit_scope, 0)
+        return 1.0 if not limit else max(0.0, 1.0 - used / limit)
+
     def _of(self, target: Target) -> _Measured:
         return self._measured.setdefault(target.id, _Measured())
 
     def _peak(self, seen: _Measured, now: float) -> float:
         return seen.peak * math.exp(-max(now - seen.peak_at, 0.0) / _PEAK_FADE)
-
-
-def _headroom(target: Target, in_flight: int) -> float:
-    limit = target.limits.concurrency
-    return 1.0 if not limit else max(0.0, 1.0 - in_flight / limit)
 
 
 def _conversation(request: Request) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from llmroute.catalog.model import Target
 from llmroute.errors import FINAL_KINDS, ErrorKind, TargetError
@@ -102,7 +103,7 @@ def _within_price(
     """Split a ranking by the bound that the first target's estimate sets; unknown is over."""
     if ratio is None or not ranking or ranking[0].estimate.cost is None:
         return [item.target for item in ranking], []
-    limit = ratio * ranking[0].estimate.cost
+    limit = Decimal(str(ratio)) * ranking[0].estimate.cost
     allowed: list[Target] = []
     over: list[Target] = []
     for item in ranking:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from llmroute.catalog.cost import NANO
@@ -134,7 +135,7 @@ def _over_cost(candidate: Candidate, limit: float) -> Iterator[tuple[str, str]]:
     most = candidate.estimate.cost_max
     if most is None:
         yield "max_cost", "its price is unknown, and the caller set a limit"
-    elif most > limit * NANO:
+    elif most > Decimal(str(limit)) * NANO:
         yield "max_cost", f"it may cost ${most / NANO:.6g}, above the caller's ${limit:g}"
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from llmroute.catalog import Limits
 from llmroute.dispatch.live import LiveState
 from llmroute.types import Request
-from tests.build import target
+from tests.build import provider, target
 
 CLOUD = target("a/cloud")
 
@@ -84,6 +85,14 @@ def test_headroom_is_the_free_share_of_the_declared_concurrency(live):
     assert (live.of(narrow).in_flight, live.of(narrow).headroom) == (1, 0.75)
     live.ended(narrow, healthy=True)
     assert live.of(narrow).headroom == 1.0
+
+
+def test_targets_that_share_a_limit_share_its_headroom(live):
+    owner = provider("a", limits=Limits(concurrency=4))
+    one, two = target("a/1", provider=owner), target("a/2", provider=owner)
+    own = target("a/3", provider=owner, limits={"concurrency": 2})
+    live.started(one)
+    assert [live.of(t).headroom for t in (one, two, own)] == [0.75, 0.75, 1.0]
 
 
 def test_load_is_the_latency_peak_times_the_calls_in_flight(live, clock):
