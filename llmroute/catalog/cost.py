@@ -16,7 +16,7 @@ from typing import Any
 
 from llmroute.types import Usage
 
-__all__ = ["NANO", "Price", "Rates", "nano_to_usd", "pico_per_token"]
+__all__ = ["NANO", "Price", "Rates", "format_usd", "nano_to_usd", "pico_per_token"]
 
 #: Nano-dollars in a dollar.
 NANO = 1_000_000_000
@@ -30,6 +30,15 @@ def pico_per_token(usd_per_million: float | str) -> int:
 def nano_to_usd(nano: int | None) -> Decimal | None:
     """Convert nano-dollars to USD; None stays None."""
     return None if nano is None else Decimal(nano) / NANO
+
+
+def format_usd(usd: Decimal | None) -> str:
+    """Write money for a person: three digits that matter, never in powers of ten."""
+    if usd is None:
+        return "price unknown"
+    if usd == 0:
+        return "free"
+    return f"${usd:.{max(2 - usd.adjusted(), 2)}f}"
 
 
 def _half_even(numerator: int, denominator: int) -> int:
@@ -55,7 +64,8 @@ class Price:
     """What one target costs.
 
     `tiers` are sorted by threshold, the base rates first (`above` 0). `per_request` is in
-    nano-dollars. `dated` is the day on which `source` was read. Outside `valid_from`..`valid_until` (inclusive) the price counts as unknown.
+    nano-dollars. `dated` is the day on which `source` was read. Outside
+    `valid_from`..`valid_until` (inclusive) the price counts as unknown.
     """
 
     tiers: tuple[Rates, ...]

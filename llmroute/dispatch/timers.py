@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 
 from llmroute.catalog.model import Timeouts
 from llmroute.errors import ErrorKind, TargetError
@@ -49,7 +49,7 @@ class Timers:
         )
 
 
-async def timed(chunks: AsyncGenerator[Chunk, None], timers: Timers) -> AsyncIterator[Chunk]:
+async def timed(chunks: AsyncGenerator[Chunk, None], timers: Timers) -> AsyncGenerator[Chunk, None]:
     """Pass chunks on; raise the timer's `TargetError` when one fires. Closes the source."""
     try:
         while True:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
+from llmroute.catalog.cost import format_usd, nano_to_usd
 from llmroute.policy.compiled import Contribution
 from llmroute.policy.decision import Decision, Ranked
 from llmroute.policy.requirements import Rejection
 
-__all__ = ["explain", "format_points", "format_usd"]
+__all__ = ["explain", "format_points"]
 
 #: Ranked targets that are itemised, and that are named at all.
 _ITEMISED, _LISTED = 2, 10
@@ -20,16 +21,6 @@ def format_points(micro: int) -> str:
     """Write micro-points as points, without trailing zeros: 24493800 → 24.4938."""
     text = f"{Decimal(micro) / 1_000_000:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def format_usd(nano: int | None) -> str:
-    """Write nano-dollars as USD with the digits that matter; `price unknown` for None."""
-    if nano is None:
-        return "price unknown"
-    if nano == 0:
-        return "free"
-    usd = Decimal(nano) / 1_000_000_000
-    return f"${usd:.4f}" if usd >= 1 else f"${float(usd):.3g}"
 
 
 def explain(decision: Decision) -> str:
@@ -66,7 +57,7 @@ def _headline(decision: Decision) -> Iterator[str]:
 
 
 def _itemised(place: int, item: Ranked) -> Iterator[str]:
-    cost, estimate = format_usd(item.estimate.cost), item.estimate
+    cost, estimate = format_usd(nano_to_usd(item.estimate.cost)), item.estimate
     yield (
         f"{place}. {item.target.id}  {format_points(item.score)} points · {cost} for about "
         f"{estimate.tokens_in:,} tokens in, {estimate.tokens_out:,} out"
@@ -91,7 +82,7 @@ def _others(ranking: Sequence[Ranked]) -> Iterator[str]:
         yield ""
         yield "then:"
     for place, item in enumerate(ranking[_ITEMISED:_LISTED], start=_ITEMISED + 1):
-        cost = format_usd(item.estimate.cost)
+        cost = format_usd(nano_to_usd(item.estimate.cost))
         yield f"{place}. {item.target.id}  {format_points(item.score)} points · {cost}"
     if len(ranking) > _LISTED:
         yield f"   and {len(ranking) - _LISTED} more"

@@ -17,7 +17,7 @@ import pytest
 
 from llmroute.catalog import nano_to_usd
 from llmroute.errors import ErrorKind
-from llmroute.policy.explain import format_usd
+from llmroute.catalog.cost import format_usd
 from tests.scenarios.workbench import costs, decide, load, order, parts, scores, walk
 
 ALPHA, BETA, GAMMA, DELTA, EPSILON = (

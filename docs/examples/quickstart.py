@@ -1,0 +1,14 @@
+from llmroute import Router, load_policy
+
+with Router.load() as router:
+    decision = router.decide("Fix this bug", tags=["code"])
+    print(decision.winner, decision.ranking[0].score)
+
+    answer = router.complete("Why is the sky blue?", policy="cheapest", max_tokens=200)
+    print(answer.text, answer.target, answer.cost, answer.attempts)
+
+    for chunk in router.stream("Tell me a story", metadata={"privacy": "private"}):
+        print(chunk.text, end="")
+
+policy = load_policy("policies/balanced.yaml")
+print(policy.explain("Fix this bug", router.targets))

@@ -1,0 +1,5 @@
+"""The command line: `llmroute COMMAND`, one file per command."""
+
+from llmroute.cli.app import main
+
+__all__ = ["main"]

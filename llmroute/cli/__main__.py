@@ -1,0 +1,7 @@
+"""`python -m llmroute.cli`: the command line without the console script."""
+
+import sys
+
+from llmroute.cli.app import main
+
+sys.exit(main())

@@ -1,0 +1,17 @@
+"""Every command, in the order in which help lists them."""
+
+from llmroute.cli.commands import check, decide, demo, init, lint, providers, run, schema, sim
+
+__all__ = ["COMMANDS"]
+
+COMMANDS = (
+    run.add,
+    decide.add,
+    providers.add,
+    lint.add,
+    check.add,
+    init.add,
+    schema.add,
+    sim.add,
+    demo.add,
+)

@@ -1,0 +1,56 @@
+"""`llmroute decide`: where a request would go, and why; nothing is called."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+
+from llmroute.cli.asking import add_request_options, decide_as_run, make_request
+from llmroute.cli.output import dump, is_terminal, say, show
+from llmroute.cli.parser import Commands
+from llmroute.cli.workspace import open_router
+
+__all__ = ["add"]
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add(
+        "decide",
+        _run,
+        "Rank the targets for a request and explain; no model is called",
+        [
+            'llmroute decide "fix this bug" --tag code',
+            'llmroute decide "our salaries" --metadata privacy=private --policy cheap',
+            "llmroute decide --input-tokens 300000 --max-cost 0.50 --json < report.txt",
+        ],
+    )
+    add_request_options(parser)
+    group = parser.add_argument_group("what is known")
+    group.add_argument("--offline", action="store_true", help="do not ask local servers")
+    group.add_argument(
+        "--assume-usable", action="store_true", help="ignore missing keys and servers down"
+    )
+
+
+def _run(args: Namespace) -> int:
+    router = open_router(args, offline=args.offline, fixed=True)
+    with router:
+        asked = make_request(args, router)
+        _, decision = decide_as_run(args, router, asked, assume_usable=args.assume_usable)
+    if args.json:
+        dump(decision.to_dict())
+        return 0 if decision.winner else 1
+    from llmroute.policy.explain import explain
+
+    _print(explain(decision))
+    return 0 if decision.winner else 1
+
+
+def _print(text: str) -> None:
+    if is_terminal(sys.stdout):
+        from llmroute.cli.styling import styled_explanation
+
+        show(styled_explanation(text), sys.stdout)
+    else:
+        say(text)

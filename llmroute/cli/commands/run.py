@@ -1,0 +1,112 @@
+"""`llmroute run`: answer a prompt; the answer goes to stdout, what happened to stderr."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentTypeError, Namespace
+from typing import TYPE_CHECKING
+
+from llmroute.cli.asking import add_request_options, decide_as_run, make_request
+from llmroute.cli.output import dump, note, say
+from llmroute.cli.parser import Commands
+from llmroute.cli.records import answer_record, tool_call_record
+from llmroute.cli.reporting import Reporter, summary
+from llmroute.cli.workspace import open_router
+
+if TYPE_CHECKING:
+    from llmroute.router import Router
+    from llmroute.types import Request, Response
+
+__all__ = ["add"]
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add(
+        "run",
+        _run,
+        "Answer a prompt from the best target that can, streaming to stdout",
+        [
+            'llmroute run "What is the capital of Austria?"',
+            'git diff | llmroute run --system "Write a commit message" --tag code',
+            "llmroute run --target ollama/qwen3:8b hi",
+            'llmroute run "Describe this" --image photo.png --json | jq .cost',
+        ],
+    )
+    add_request_options(parser)
+    group = parser.add_argument_group("the call")
+    group.add_argument(
+        "--timeout", metavar="TIME", type=_duration, help="for all attempts together: 30, 500ms, 2m"
+    )
+    group.add_argument("--explain", action="store_true", help="first explain the choice, on stderr")
+    group.add_argument("--quiet", action="store_true", help="no summary line on stderr")
+
+
+def _duration(text: str) -> float:
+    from llmroute.config.durations import seconds
+
+    try:
+        return seconds(float(text) if text.replace(".", "", 1).isdigit() else text)
+    except ValueError as exc:
+        raise ArgumentTypeError(str(exc)) from exc
+
+
+def _run(args: Namespace) -> int:
+    with open_router(args) as router:
+        response = _answer(args, router)
+    if args.json:
+        dump(answer_record(response))
+    if not args.quiet:
+        note(summary(response))
+    return 0
+
+
+def _answer(args: Namespace, router: Router) -> Response:
+    args.no_stream = args.no_stream or args.json
+    request, decision = decide_as_run(args, router, make_request(args, router))
+    if args.explain:
+        from llmroute.policy.explain import explain
+
+        note(f"{explain(decision)}\n")
+    reporter = Reporter(decision)
+    if request.stream:
+        return _streamed(args, router, request, reporter)
+    response = router.complete(
+        request, policy=args.policy, timeout=args.timeout, on_attempt=reporter.told
+    )
+    if not args.json:
+        _print_whole(response)
+    return response
+
+
+def _streamed(args: Namespace, router: Router, request: Request, reporter: Reporter) -> Response:
+    """Print the text as it arrives, and tool calls once they are whole."""
+    last = ""
+    try:
+        with router.stream(
+            request, policy=args.policy, timeout=args.timeout, on_attempt=reporter.told
+        ) as chunks:
+            for chunk in chunks:
+                reporter.committed = True
+                if piece := chunk.text or chunk.refusal:
+                    say(piece, end="")
+                    last = piece
+    finally:
+        if last and not last.endswith("\n"):
+            say()
+    response = chunks.response
+    assert response is not None  # noqa: S101 - a stream that ends well has its response
+    _print_tool_calls(response)
+    return response
+
+
+def _print_whole(response: Response) -> None:
+    text = response.text or response.refusal
+    if text:
+        say(text, end="" if text.endswith("\n") else "\n")
+    _print_tool_calls(response)
+
+
+def _print_tool_calls(response: Response) -> None:
+    for call in response.tool_calls:
+        say(json.dumps(tool_call_record(call), ensure_ascii=False))

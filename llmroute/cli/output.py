@@ -1,0 +1,90 @@
+"""What commands write: text, JSON and tables on stdout, remarks on stderr.
+
+`rich` is loaded only where a terminal reads along; everything else gets plain text.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Sequence
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+__all__ = ["console", "dump", "is_terminal", "note", "say", "show", "table", "tolerant_streams"]
+
+
+def tolerant_streams() -> None:
+    """Let output whose encoding lacks a character show `?` instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def is_terminal(stream: IO[str]) -> bool:
+    """Whether a person sees the stream on a terminal."""
+    return stream.isatty()
+
+
+def say(text: str = "", *, end: str = "\n") -> None:
+    """Write to stdout at once."""
+    sys.stdout.write(text + end)
+    sys.stdout.flush()
+
+
+def note(text: str) -> None:
+    """Write a line to stderr at once."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def dump(data: Any) -> None:
+    """Write JSON to stdout, keys in the order given."""
+    say(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def console(stream: IO[str]) -> Console:
+    """Return a console on a stream; it colours only where that is a terminal."""
+    from rich.console import Console
+
+    return Console(file=stream, highlight=False, soft_wrap=True)
+
+
+def show(text: Text, stream: IO[str]) -> None:
+    """Write styled text."""
+    console(stream).print(text)
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Write a table to stdout: a drawn one on a terminal, aligned columns elsewhere."""
+    if is_terminal(sys.stdout):
+        _drawn(headers, rows)
+    else:
+        for row in _aligned([[h.upper() for h in headers], *rows]):
+            say(row)
+
+
+def _drawn(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for header in headers:
+        drawn.add_column(header, overflow="fold")
+    for row in rows:
+        drawn.add_row(*(Text(cell) for cell in row))
+    Console(file=sys.stdout).print(drawn)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

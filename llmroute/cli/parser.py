@@ -1,0 +1,111 @@
+"""Argument parsing with the options that every command has, and with suggestions."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn
+
+from llmroute import __version__
+from llmroute.config.diagnostics import did_you_mean
+from llmroute.errors import UsageError
+
+__all__ = ["Commands", "Parser", "Run", "parse"]
+
+#: Carries a command out and returns the exit code.
+Run = Callable[[argparse.Namespace], int]
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that raises `UsageError`, and that suggests what was meant."""
+
+    def __init__(self, **options: Any) -> None:
+        style = argparse.RawDescriptionHelpFormatter
+        super().__init__(**{"allow_abbrev": False, "formatter_class": style, **options})
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the message as a `UsageError`."""
+        raise UsageError(f"{message}; see `{self.prog} --help`")
+
+    def unknown(self, argument: str) -> NoReturn:
+        """Refuse an argument that no option and no position takes."""
+        if not argument.startswith("-"):
+            self.error(f"unexpected argument {argument!r}; put text of several words in quotes")
+        name = argument.partition("=")[0]
+        hint = did_you_mean(name, self._option_string_actions)
+        self.error(f"unknown option {name}" + (f"; {hint}" if hint else ""))
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is None or value in action.choices:
+            return
+        known = [str(choice) for choice in action.choices]
+        hint = did_you_mean(str(value), known) or f"choose from {', '.join(known)}"
+        raise argparse.ArgumentError(action, f"there is no {str(value)!r}; {hint}")
+
+
+class Commands:
+    """The commands of the program, to which each command's file adds its own."""
+
+    def __init__(self, program: Parser) -> None:
+        self._subparsers = program.add_subparsers(
+            title="commands", metavar="COMMAND", dest="command", required=True
+        )
+        self._common = common_options()
+
+    def add(self, name: str, run: Run, purpose: str, examples: Iterable[str] = ()) -> Parser:
+        """Add a command: `purpose` is one line, `examples` are shown below its help."""
+        lines = "\n".join(f"  {example}" for example in examples)
+        parser: Parser = self._subparsers.add_parser(
+            name,
+            parents=[self._common],
+            help=purpose[0].lower() + purpose[1:],
+            description=f"{purpose}.",
+            epilog=f"examples:\n{lines}" if lines else None,
+        )
+        parser.set_defaults(run=run, parser=parser)
+        return parser
+
+
+def common_options() -> Parser:
+    """Return the options that stand before or behind the command's name alike."""
+    parser = Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    group = parser.add_argument_group("common options")
+    group.add_argument("--config", metavar="DIR", help="the workspace's folder")
+    group.add_argument("--json", action="store_true", help="print JSON on stdout")
+    group.add_argument("--debug", action="store_true", help="show the traceback of a bug")
+    return parser
+
+
+def parse(
+    arguments: Sequence[str] | None, add: Iterable[Callable[[Commands], None]]
+) -> argparse.Namespace:
+    """Parse the arguments of the program (`sys.argv` without any).
+
+    Raises:
+        UsageError: they cannot be meant; the message suggests what to write.
+        SystemExit: help or the version was asked for, and has been printed.
+
+    """
+    program = _program()
+    commands = Commands(program)
+    for add_command in add:
+        add_command(commands)
+    defaults = argparse.Namespace(config=None, json=False, debug=False)
+    parsed, extra = program.parse_known_args(arguments, defaults)
+    if extra:
+        owner: Parser = parsed.parser
+        owner.unknown(extra[0])
+    return parsed
+
+
+def _program() -> Parser:
+    program = Parser(
+        prog="llmroute",
+        description="Route LLM calls by policies that you can read, check and explain.",
+        epilog="The workspace is --config DIR, else the nearest folder upwards with providers.d/, "
+        "else\nthe user's configuration folder, else the files that come with llmroute.\n"
+        "Exit codes: 0 fine, 1 findings or failed, 2 wrong usage, 3 a bug in llmroute.",
+        parents=[common_options()],
+    )
+    program.add_argument("--version", action="version", version=f"llmroute {__version__}")
+    return program

@@ -1,0 +1,56 @@
+"""What happened to a request, in lines for stderr."""
+
+from __future__ import annotations
+
+from llmroute.catalog.cost import format_usd
+from llmroute.cli.output import note
+from llmroute.errors import FINAL_KINDS, ErrorKind
+from llmroute.policy.decision import Decision
+from llmroute.types import Attempt, Response
+
+__all__ = ["Reporter", "summary"]
+
+#: Failures of a host or credential, after which the provider's other targets are left out.
+_PROVIDER_KINDS = frozenset({ErrorKind.UNAVAILABLE, ErrorKind.AUTH, ErrorKind.QUOTA})
+
+
+class Reporter:
+    """Tells of each failed attempt as it ends; `committed` is set once content was printed."""
+
+    def __init__(self, decision: Decision) -> None:
+        self.committed = False
+        self._left = decision.fallback.attempts
+        self._untried = [target.id for target in decision.targets]
+
+    def told(self, attempt: Attempt) -> None:
+        """Tell of an attempt if it failed, and what happens next."""
+        self._left -= 1
+        self._untried = [name for name in self._untried if name != attempt.target]
+        if attempt.outcome in ("ok", ErrorKind.CANCELLED):
+            return
+        if attempt.outcome in _PROVIDER_KINDS:
+            provider = attempt.target.partition("/")[0]
+            self._untried = [n for n in self._untried if n.partition("/")[0] != provider]
+        status = f" (status {attempt.status})" if attempt.status is not None else ""
+        advice = f"; {attempt.help}" if attempt.help else ""
+        going_on = " → trying the next" if self._goes_on(attempt) else ""
+        note(f"{attempt.target}: {attempt.outcome}: {attempt.message}{status}{advice}{going_on}")
+
+    def _goes_on(self, attempt: Attempt) -> bool:
+        over = self.committed or attempt.outcome in FINAL_KINDS
+        return not over and self._left > 0 and bool(self._untried)
+
+
+def summary(response: Response) -> str:
+    """Return one line: target, tokens, cost, time, attempts; and one for each warning."""
+    usage, attempts = response.usage, response.attempts
+    took = attempts[-1].started + attempts[-1].duration if attempts else 0.0
+    about = "about " if usage.estimated else ""
+    parts = [
+        response.target,
+        f"{about}{usage.input:,} tokens in, {usage.output:,} out",
+        format_usd(response.cost),
+        f"{took:.2f} s",
+        f"{len(attempts)} attempt{'s' if len(attempts) != 1 else ''}",
+    ]
+    return "\n".join([" · ".join(parts), *(f"note: {text}" for text in response.warnings)])

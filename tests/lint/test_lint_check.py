@@ -1,0 +1,147 @@
+"""Findings about workspaces, single files in them, and files on their own."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+from llmroute.config.diagnostics import Diagnostic
+from llmroute.errors import UsageError
+from llmroute.lint import RULES, lint, render, summary, to_records
+
+PROVIDER = """\
+provider: one
+locality: local
+endpoint: {transport: http, protocol: ollama-chat, base_url: "http://127.0.0.1:1"}
+discover: {}
+"""
+BASE = "policy: base\nlet: {urgent: \"contains(request.tags, 'urgent')\"}\nrules: []\n"
+CHILD = (
+    "policy: child\nextends: base\nrules:\n"
+    "  - {name: r, weight: 1, when: urgent && target.localty == 'local', prefer: price}\n"
+)
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "providers.d").mkdir()
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "providers.d" / "one.yaml").write_text(PROVIDER)
+    (tmp_path / "policies" / "base.yaml").write_text(BASE)
+    (tmp_path / "policies" / "child.yaml").write_text(CHILD)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _places(found: list[Diagnostic]) -> list[tuple[str, str, int]]:
+    return [(item.rule, item.file, item.line) for item in found]
+
+
+def test_a_workspace(root: Path) -> None:
+    assert _places(lint([root], {})) == [("unknown-field", "policies/child.yaml", 4)]
+
+
+def test_one_file_is_checked_in_its_workspace(root: Path) -> None:
+    assert len(lint([root / "policies" / "child.yaml"], {})) == 1
+    assert lint([root / "policies" / "base.yaml"], {}) == []
+    assert len(lint([root / "policies"], {})) == 1
+    assert lint([root / "providers.d"], {}) == []
+
+
+def test_a_finding_is_reported_once(root: Path) -> None:
+    assert len(lint([root, root / "policies", root / "policies" / "child.yaml"], {})) == 1
+
+
+def test_a_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "one.yaml"
+    path.write_text(PROVIDER.replace("locality: local", "locality: near"))
+    found = lint([path])
+    assert [(item.rule, item.line, item.col) for item in found] == [("schema-enum", 2, 11)]
+
+
+def test_a_policy_alone_knows_its_parents(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(BASE)
+    path = tmp_path / "child.yaml"
+    path.write_text(CHILD)
+    assert [(item.rule, item.line) for item in lint([path])] == [("unknown-field", 4)]
+    path.write_text(CHILD.replace("localty", "locality"))
+    assert lint([path]) == []
+
+
+def test_a_folder_of_loose_files(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text(PROVIDER)
+    (tmp_path / "two.yaml").write_text(PROVIDER)
+    assert [item.rule for item in lint([tmp_path])] == ["provider-name"]
+
+
+@pytest.mark.parametrize("name", ["absent.yaml", "."])
+def test_nothing_to_check(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match=r"there is no"):
+        lint([tmp_path / name])
+
+
+def test_the_environment_is_asked_only_if_given(tmp_path: Path) -> None:
+    path = tmp_path / "one.yaml"
+    path.write_text(PROVIDER.replace("http://127.0.0.1:1", "${ADDRESS}"))
+    assert lint([path]) == []
+    assert [item.rule for item in lint([path], {})] == ["variable-unset"]
+
+
+def test_plain_rendering(root: Path) -> None:
+    found = lint([root], {})
+    stream = io.StringIO()
+    render(found, stream)
+    text = stream.getvalue()
+    assert text.startswith("policies/child.yaml:4:")
+    assert text.endswith("\n1 error\n")
+    assert "\x1b" not in text
+
+
+def test_colour_on_a_terminal(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    stream, found = Terminal(), lint([root], {})
+    render(found, stream)
+    plain = io.StringIO()
+    render(found, plain)
+    assert "\x1b[" in stream.getvalue()
+    assert re.sub(r"\x1b\[[0-9;]*m", "", stream.getvalue()) == plain.getvalue()
+
+
+def test_summary_counts_by_severity() -> None:
+    def one(severity: str) -> Diagnostic:
+        return Diagnostic("r", severity, "f", 1, 1, "m")  # type: ignore[arg-type]
+
+    assert summary([]) == "no findings"
+    assert summary([one("note"), one("error"), one("error")]) == "2 errors, 1 note"
+
+
+def test_records_are_flat() -> None:
+    record = to_records([Diagnostic("r", "error", "f", 2, 3, "m", help="h")])[0]
+    assert (record["rule"], record["line"], record["col"], record["help"]) == ("r", 2, 3, "h")
+
+
+def test_every_rule_that_is_made_is_explained() -> None:
+    package = Path(__file__).parents[2] / "llmroute"
+    made = set()
+    for path in [*(package / "config").glob("*.py"), *(package / "policy").glob("*.py")]:
+        text = path.read_text()
+        made |= set(
+            re.findall(
+                r'(?:diagnostic|finding|_plain|Finding|_encoding|mistake)\(\s*"([a-z]+(?:-[a-z]+)+)"',
+                text,
+            )
+        )
+        made |= set(
+            re.findall(r'"((?:yaml|schema|file|secret|variable)-[a-z]+(?:-[a-z]+)*)"', text)
+        )
+    assert len(made) > 30
+    assert made <= set(RULES)
+    assert list(RULES) == sorted(RULES)
