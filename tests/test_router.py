@@ -255,6 +255,16 @@ def test_plain_calls_from_several_threads(router):
     assert len(texts) == 6
 
 
+def test_what_a_target_cannot_be_told_is_a_warning(servers):
+    path = servers[2] / "providers.d" / "first.yaml"
+    path.write_text(path.read_text() + "    wire: {reject: [temperature]}\n")
+    with Router.load(servers[2], environment={}) as router:
+        answer = router.complete("Say hello", temperature=0.5)
+    assert len(answer.warnings) == 1
+    assert "temperature" in answer.warnings[0]
+    assert "temperature" not in servers[0].inferences[-1].body
+
+
 def test_attempts_are_reported_as_they_happen(router, servers):
     servers[0].script(Fault.status(500), times=None)
     seen = []

@@ -47,14 +47,16 @@ class Run:
         self._pace = pace
         self._plan = Plan(decision)
         self._last: TargetError | None = None
+        self._warnings: list[str] = []
 
     async def chunks(self, step: Step) -> AsyncGenerator[Chunk, None]:
         """Stream one target's answer under its timers, measuring it."""
         target = step.target
         timers = self._timers(step)
         self.attempts.begin(target, timers.started)
+        self._warnings = []
         try:
-            source = self._adapter.stream(target, self.request)
+            source = self._adapter.stream(target, self.request, self._warnings)
             async with aclosing(timed(source, timers)) as chunks:
                 async for chunk in chunks:
                     self.attempts.saw(chunk)
@@ -67,6 +69,7 @@ class Run:
         """Ask one target for a whole answer in one piece, under its total timer."""
         timers = self._timers(step)
         self.attempts.begin(step.target, timers.started)
+        self._warnings = []
         try:
             async with asyncio.timeout(timers.total):
                 return await self._adapter.complete(step.target, self.request)
@@ -120,6 +123,7 @@ class Run:
             response,
             target=target.id,
             cost=cost,
+            warnings=tuple(dict.fromkeys((*self._warnings, *response.warnings))),
             attempts=tuple(self.attempts.records),
             decision=self.decision,
         )
