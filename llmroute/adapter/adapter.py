@@ -1,0 +1,176 @@
+"""The one generic adapter: every provider is called through it, by its declared data."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from dataclasses import replace
+from typing import Any
+
+from llmroute.adapter.answer import Tally, check_answer, collect
+from llmroute.adapter.classify import scrub
+from llmroute.adapter.protocols import Encoded, WireProtocol, protocol
+from llmroute.adapter.reading import Source, read_json, read_stream, read_whole
+from llmroute.adapter.transports import TRANSPORTS, make_transport
+from llmroute.adapter.transports.base import Call, Reply, Transport
+from llmroute.catalog.model import Endpoint, Target
+from llmroute.errors import TargetError, UsageError
+from llmroute.types import Chunk, Request, Response
+
+__all__ = ["Adapter", "collect"]
+
+
+class Adapter:
+    """Calls targets. `transports` replaces transports by name, for tests and own clients."""
+
+    def __init__(self, transports: Mapping[str, Transport] | None = None) -> None:
+        self._transports: dict[str, Transport] = dict(transports or {})
+
+    def encode(self, target: Target, request: Request, *, stream: bool) -> Encoded:
+        """Return what a call would send, without calling; its `warnings` say what is lost.
+
+        Raises:
+            TargetError: the target or its protocol cannot carry the request.
+
+        """
+        with _blame(target):
+            return _dialect(target).encode(request, target, stream=stream)
+
+    async def complete(self, target: Target, request: Request) -> Response:
+        """Call a target for a whole answer.
+
+        The answer has a finish reason and is not empty; its `target`, `cost` and `attempts` are
+        left to the caller.
+
+        Raises:
+            TargetError: the call failed.
+
+        """
+        dialect = _dialect(target)
+        if dialect.only_streams:
+            return await self._complete_stream(target, request)
+        with _blame(target):
+            encoded = dialect.encode(request, target, stream=False)
+            async with self._opened(_call(target, encoded, stream=False)) as reply:
+                response = await read_whole(reply, dialect, target)
+            found = check_answer(Tally.of(response), target)
+            warnings = (*encoded.warnings, *response.warnings, *found)
+            return replace(response, warnings=warnings) if warnings else response
+
+    async def stream(
+        self, target: Target, request: Request, warnings: list[str] | None = None
+    ) -> AsyncGenerator[Chunk, None]:
+        """Call a target and yield the answer as it arrives.
+
+        The last chunks carry the finish reason and the usage. `warnings` receives what was
+        dropped from the request or is unusual about the answer. Closing the generator closes
+        the wire.
+
+        Raises:
+            TargetError: the call failed, the answer was empty, an error came midway or the
+                stream ended without its terminator.
+
+        """
+        async with aclosing(
+            self._stream(target, request, [] if warnings is None else warnings)
+        ) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def get_json(
+        self, endpoint: Endpoint, path: str, *, method: str = "GET", body: Any = None
+    ) -> Any:
+        """Fetch JSON from an endpoint, for discovery.
+
+        Raises:
+            TargetError: nobody answered, or not with JSON and a 2xx status.
+
+        """
+        call = Call(endpoint, path, body=body, method=method, timeouts=endpoint.timeouts)
+        try:
+            async with self._opened(call) as reply:
+                return await read_json(reply, Source(endpoint))
+        except TargetError as exc:
+            scrub(exc, endpoint)
+            raise
+
+    def add_transport(self, name: str, transport: Transport) -> None:
+        """Add a way for bytes to travel, under a name that endpoints may give.
+
+        Raises:
+            UsageError: the name is taken.
+
+        """
+        if name in self._transports or name in TRANSPORTS:
+            raise UsageError(f"there is already a transport {name!r}; choose another name")
+        self._transports[name] = transport
+
+    async def aclose(self) -> None:
+        """Close every transport."""
+        transports, self._transports = self._transports, {}
+        for transport in transports.values():
+            await transport.aclose()
+
+    async def _complete_stream(self, target: Target, request: Request) -> Response:
+        warnings: list[str] = []
+        async with aclosing(self._stream(target, request, warnings)) as stream:
+            chunks = [chunk async for chunk in stream]
+        with _blame(target):
+            response = collect(chunks, target)
+        return replace(response, warnings=tuple(dict.fromkeys((*warnings, *response.warnings))))
+
+    async def _stream(
+        self, target: Target, request: Request, warnings: list[str]
+    ) -> AsyncGenerator[Chunk, None]:
+        dialect = _dialect(target)
+        with _blame(target):
+            encoded = dialect.encode(request, target, stream=True)
+            warnings += encoded.warnings
+            async with (
+                self._opened(_call(target, encoded, stream=True)) as reply,
+                aclosing(read_stream(reply, dialect, target, warnings)) as chunks,
+            ):
+                async for chunk in chunks:
+                    yield chunk
+
+    @asynccontextmanager
+    async def _opened(self, call: Call) -> AsyncIterator[Reply]:
+        name = call.endpoint.transport
+        transport = self._transports.get(name)
+        if transport is None:
+            transport = self._transports.setdefault(name, make_transport(name))
+        reply = await transport.open(call)
+        try:
+            yield reply
+        finally:
+            await reply.aclose()
+
+
+def _dialect(target: Target) -> WireProtocol:
+    return protocol(target.provider.endpoint.protocol)
+
+
+def _call(target: Target, encoded: Encoded, *, stream: bool) -> Call:
+    endpoint = target.provider.endpoint
+    return Call(
+        endpoint=endpoint,
+        path=encoded.path,
+        body=encoded.body,
+        headers=encoded.headers,
+        values=encoded.values,
+        stdin=encoded.stdin,
+        stream=stream,
+        model=target.upstream,
+        timeouts=endpoint.timeouts,
+    )
+
+
+@contextmanager
+def _blame(target: Target) -> Iterator[None]:
+    """Put the target's name into errors, and take its secret out of them."""
+    try:
+        yield
+    except TargetError as exc:
+        exc.target = exc.target or target.id
+        scrub(exc, target.provider.endpoint)
+        raise

@@ -1,0 +1,144 @@
+"""What must hold for every answer, and folding a stream into a whole one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from llmroute.catalog.model import Target
+from llmroute.errors import ErrorKind, TargetError
+from llmroute.types import Chunk, FinishReason, Response, ToolCall, ToolCallDelta, Usage
+
+__all__ = ["Tally", "check_answer", "collect", "unfolded"]
+
+_UNKNOWN_USAGE = Usage(estimated=True)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What an answer has held so far."""
+
+    content: bool = False
+    reasoning: bool = False
+    finish: FinishReason | None = None
+    usage: Usage | None = None
+
+    def add(self, chunk: Chunk) -> None:
+        """Count one chunk."""
+        self.content = self.content or chunk.has_content
+        self.reasoning = self.reasoning or bool(chunk.reasoning)
+        self.finish = chunk.finish_reason or self.finish
+        self.usage = chunk.usage or self.usage
+
+    @classmethod
+    def of(cls, response: Response) -> Tally:
+        """Count a whole answer."""
+        content = bool(response.text or response.refusal or response.tool_calls)
+        return cls(content, bool(response.reasoning), response.finish_reason, response.usage)
+
+
+def check_answer(tally: Tally, target: Target) -> list[str]:
+    """Check a finished answer and return what is worth a warning.
+
+    An answer is empty if it has no text, tool call or refusal, and no output tokens or no
+    finish reason. LM Studio answers so, with status 200, to a prompt that does not fit.
+
+    Raises:
+        TargetError: the answer is empty (`empty`), the prompt did not fit (`context`), or the
+            answer has no finish reason (`malformed`).
+
+    """
+    usage = tally.usage or _UNKNOWN_USAGE
+    if tally.content or tally.finish == "content_filter":
+        pass
+    elif tally.finish is None or not (usage.output or tally.reasoning):
+        raise _empty(usage, target)
+    else:
+        return [f"the answer has no text: it ended with {tally.finish}{_eaten(tally)}"]
+    if tally.finish is None:
+        raise TargetError(ErrorKind.MALFORMED, "the answer ended without a finish reason")
+    return []
+
+
+def _eaten(tally: Tally) -> str:
+    return " after reasoning alone; allow more tokens" if tally.finish == "length" else ""
+
+
+def _empty(usage: Usage, target: Target) -> TargetError:
+    window = target.context_window
+    if window is not None and usage.input >= window:
+        message = f"an empty answer to {usage.input} tokens; the window holds {window}"
+        return TargetError(ErrorKind.CONTEXT, message, help="shorten the prompt")
+    return TargetError(
+        ErrorKind.EMPTY,
+        "the answer was empty",
+        help="the model may have failed, or the prompt may not fit its window",
+    )
+
+
+@dataclass(slots=True)
+class _Fold:
+    text: list[str] = field(default_factory=list)
+    reasoning: list[str] = field(default_factory=list)
+    refusal: list[str] = field(default_factory=list)
+    calls: dict[int, list[str]] = field(default_factory=dict)
+    finish: FinishReason | None = None
+    usage: Usage | None = None
+    model: str | None = None
+    id: str | None = None
+
+    def add(self, chunk: Chunk) -> None:
+        self.text.append(chunk.text)
+        self.reasoning.append(chunk.reasoning)
+        self.refusal.append(chunk.refusal)
+        self.finish = chunk.finish_reason or self.finish
+        self.usage = chunk.usage or self.usage
+        self.model = chunk.model or self.model
+        self.id = chunk.id or self.id
+        if (delta := chunk.tool_call) is not None:
+            call = self.calls.setdefault(delta.index, ["", "", ""])
+            call[0] = call[0] or delta.id or ""
+            call[1] = call[1] or delta.name or ""
+            call[2] += delta.arguments
+
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        return tuple(ToolCall(*self.calls[index]) for index in sorted(self.calls))
+
+
+def collect(chunks: Iterable[Chunk], target: Target, warnings: Sequence[str] = ()) -> Response:
+    """Fold the chunks of one answer into a whole answer.
+
+    Raises:
+        TargetError: the answer is empty or has no finish reason.
+
+    """
+    fold, tally = _Fold(), Tally()
+    for chunk in chunks:
+        fold.add(chunk)
+        tally.add(chunk)
+    found = check_answer(tally, target)
+    response = Response(
+        text="".join(fold.text) or None,
+        finish_reason=fold.finish or "stop",
+        usage=fold.usage or _UNKNOWN_USAGE,
+        model=fold.model or target.upstream,
+        id=fold.id,
+        tool_calls=fold.tool_calls(),
+        reasoning="".join(fold.reasoning) or None,
+        refusal="".join(fold.refusal) or None,
+    )
+    return replace(response, warnings=(*warnings, *found))
+
+
+def unfolded(response: Response) -> Iterator[Chunk]:
+    """Give a whole answer out as chunks, for servers that do not stream when asked to."""
+    yield Chunk(model=response.model, id=response.id)
+    yield Chunk(
+        text=response.text or "",
+        reasoning=response.reasoning or "",
+        refusal=response.refusal or "",
+    )
+    for index, call in enumerate(response.tool_calls):
+        yield Chunk(tool_call=ToolCallDelta(index, call.id, call.name, call.arguments))
+    yield Chunk(usage=response.usage)
+    yield Chunk(finish_reason=response.finish_reason)

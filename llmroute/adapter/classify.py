@@ -1,0 +1,201 @@
+"""Sorting a provider's error into the error tree, and reading when to come back."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from llmroute.adapter.errortable import DEFAULT_HELP, RULES, ErrorRule
+from llmroute.adapter.jsontext import JsonError, compact, parse
+from llmroute.adapter.transports.base import shown_url
+from llmroute.catalog.model import Endpoint
+from llmroute.errors import ErrorKind, TargetError
+
+__all__ = ["MAX_NATIVE", "ErrorFacts", "classify", "kind_of", "retry_after", "scrub"]
+
+#: How much of a provider's error body is kept, in characters.
+MAX_NATIVE = 8192
+_REQUEST_ID = ("x-request-id", "request-id")
+_SHOWN = 300
+#: Names of environment variables whose values are nobody's business.
+_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorFacts:
+    """What an error body says: its message, and every code and type in it, lower case."""
+
+    message: str
+    codes: tuple[str, ...] = ()
+    request_id: str | None = None
+
+    @classmethod
+    def of(cls, body: Any) -> ErrorFacts:
+        """Read an error body of any known shape.
+
+        Shapes: `{"error": {"message", "type", "code", "details"}}` (OpenAI, Anthropic),
+        `{"error": "text"}` (Ollama, LM Studio), `{"message": "text"}`, plain text.
+        """
+        if not isinstance(body, Mapping):
+            return cls(_text(body))
+        error = body.get("error", body)
+        request_id = body.get("request_id")
+        request_id = request_id if isinstance(request_id, str) else None
+        if not isinstance(error, Mapping):
+            return cls(_text(error), _strings(body.get("code")), request_id)
+        details = error.get("details")
+        deep = details.get("error_code") if isinstance(details, Mapping) else None
+        codes = _strings(deep, error.get("code"), error.get("type"))
+        return cls(_text(error.get("message") or error), codes, request_id)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value.strip()
+    try:
+        return "" if value is None else compact(value)
+    except (TypeError, ValueError):
+        return str(value)
+
+
+def _strings(*values: Any) -> tuple[str, ...]:
+    return tuple(v for v in values if isinstance(v, str) and v)
+
+
+def kind_of(status: int | None, facts: ErrorFacts) -> ErrorKind:
+    """Name the kind of an error.
+
+    `status` is None for an error inside a stream. What no rule knows is the server's fault
+    from 500 on and inside a stream, and the request's fault otherwise.
+    """
+    number, message = status or 0, facts.message.lower()
+    codes = frozenset(code.lower() for code in facts.codes)
+    for rule in RULES:
+        if _fits(rule, number, codes, message):
+            return rule.kind
+    return ErrorKind.INVALID_REQUEST if 400 <= number < 500 else ErrorKind.TRANSIENT
+
+
+def _fits(rule: ErrorRule, status: int, codes: frozenset[str], message: str) -> bool:
+    return (
+        (not rule.status or status in rule.status)
+        and (not rule.codes or not rule.codes.isdisjoint(codes))
+        and (not rule.texts or any(text in message for text in rule.texts))
+        and rule.but_not.isdisjoint(codes)
+    )
+
+
+def classify(
+    body: Any,
+    *,
+    endpoint: Endpoint,
+    model: str,
+    status: int | None = None,
+    headers: Mapping[str, str] | None = None,
+    help_texts: Mapping[ErrorKind, str] | None = None,
+) -> TargetError:
+    """Make the error of a failed call from what the provider sent.
+
+    `body` is parsed JSON, or bytes of whatever came; `help_texts` are the protocol's own words
+    on what to do, with placeholders as in `DEFAULT_HELP`.
+    """
+    headers = headers or {}
+    native = _native(body)
+    facts = ErrorFacts.of(native)
+    kind = kind_of(status, facts)
+    message = facts.message[:_SHOWN] or "the provider gave no reason"
+    request_id = next((headers[n] for n in _REQUEST_ID if n in headers), facts.request_id)
+    return TargetError(
+        kind,
+        message,
+        status=status,
+        code=facts.codes[0] if facts.codes else None,
+        request_id=request_id,
+        retry_after=retry_after(headers),
+        native=_capped(native),
+        help=_help(kind, endpoint, model, {**DEFAULT_HELP, **(help_texts or {})}),
+    )
+
+
+def _native(body: Any) -> Any:
+    if not isinstance(body, bytes):
+        return body
+    try:
+        return parse(body)
+    except JsonError:
+        return body[:MAX_NATIVE].decode("utf-8", "replace")
+
+
+def _capped(native: Any) -> Any:
+    text = _text(native)
+    return native if len(text) <= MAX_NATIVE else text[:MAX_NATIVE]
+
+
+def _help(
+    kind: ErrorKind, endpoint: Endpoint, model: str, texts: Mapping[ErrorKind, str]
+) -> str | None:
+    if kind not in texts:
+        return None
+    reference = endpoint.auth.reference if endpoint.auth else "of this provider"
+    where = shown_url(endpoint.base_url)
+    return texts[kind].format(reference=reference, model=model, base_url=where)
+
+
+def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """Return how long the provider asks to wait, in seconds, or None.
+
+    `retry-after-ms` goes first, as in the OpenAI and Anthropic SDKs; `retry-after` is a number
+    of seconds or an HTTP date (RFC 9110, 10.2.3), which counts from the answer's own `date`,
+    else from `now`.
+    What is not a finite number above 0 is ignored.
+    """
+    seconds = _number(headers.get("retry-after-ms"))
+    if seconds is not None:
+        return seconds / 1000
+    value = headers.get("retry-after")
+    seconds = _number(value)
+    if seconds is not None or value is None:
+        return seconds
+    until, since = _date(value), _date(headers.get("date")) or now or datetime.now(UTC)
+    wait = (until - since).total_seconds() if until else 0.0
+    return wait if wait > 0 else None
+
+
+def _number(value: str | None) -> float | None:
+    try:
+        number = float(value or "")
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and number > 0 else None
+
+
+def _date(value: str | None) -> datetime | None:
+    from email.utils import parsedate_to_datetime
+
+    try:
+        parsed = parsedate_to_datetime(value or "")
+    except (ValueError, IndexError):
+        return None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def scrub(error: TargetError, endpoint: Endpoint) -> None:
+    """Blacken the endpoint's secrets wherever a provider has echoed them."""
+    secrets = _secrets(endpoint)
+    native = _text(error.native) if secrets else ""
+    for secret in secrets:
+        if secret in error.message:
+            error.message = error.message.replace(secret, "***")
+            error.args = (error.message,)
+        if secret in native:
+            error.native = native = native.replace(secret, "***")
+
+
+def _secrets(endpoint: Endpoint) -> list[str]:
+    secret = endpoint.auth.secret if endpoint.auth else None
+    passed = [v for name, v in endpoint.environment.items() if v and _SECRET_NAME.search(name)]
+    return [secret.reveal(), *passed] if secret else passed

@@ -1,0 +1,180 @@
+"""Anthropic Messages. Source: Anthropic's API reference and typed SDK models.
+
+The API version is data of the provider file (`anthropic-version` under `headers`), and so is
+what a model rejects.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from llmroute.adapter.protocols.anthropic_stream import AnthropicDecoder
+from llmroute.adapter.protocols.anthropic_words import USAGE, finish_of, refusal_of, tool_call
+from llmroute.adapter.protocols.base import Encoded, ProviderError
+from llmroute.adapter.protocols.content import incapable, refused
+from llmroute.adapter.protocols.extract import malformed, mapping, pick, text, usage_from
+from llmroute.adapter.protocols.fields import (
+    check_choice,
+    effort_of,
+    merged,
+    put,
+    with_tools,
+    write_fields,
+)
+from llmroute.adapter.protocols.schema import output_schema, tool_schema
+from llmroute.adapter.protocols.turns import Conversation
+from llmroute.catalog.model import Target
+from llmroute.errors import ErrorKind
+from llmroute.types import Request, Response
+
+__all__ = ["AnthropicMessages"]
+
+FIELDS = {
+    "max_tokens": "max_tokens",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "stop": "stop_sequences",
+    "user": "metadata.user_id",
+}
+#: `max_tokens` is required here; this many where neither request nor model state a number.
+DEFAULT_MAX_TOKENS = 4096
+_EFFORTS = ("low", "medium", "high", "xhigh", "max")
+_CHOICES = {"auto": "auto", "required": "any", "none": "none"}
+_HIDDEN = frozenset({"thinking", "redacted_thinking"})
+
+
+class AnthropicMessages:
+    """The `anthropic-messages` protocol."""
+
+    framing: ClassVar[str] = "sse"
+    only_streams: ClassVar[bool] = False
+    help: ClassVar[Mapping[ErrorKind, str]] = {}
+
+    def encode(self, request: Request, target: Target, *, stream: bool) -> Encoded:
+        """Write a request; see `WireProtocol.encode`."""
+        check_choice(request, target)
+        said = Conversation(request.messages)
+        body: dict[str, Any] = {
+            "model": target.upstream,
+            "max_tokens": target.max_output or DEFAULT_MAX_TOKENS,
+            "messages": said.turns,
+            "stream": stream,
+        }
+        if said.system:
+            body["system"] = said.system
+        warnings = write_fields(body, request, target, FIELDS)
+        warnings += _adjust(body) + _effort(body, request, target)
+        _format(body, request)
+        body = merged(body, target.provider.endpoint.body)
+        warnings += _tools(body, request, target)
+        rewritten = said.ids.rewritten
+        return Encoded("/v1/messages", body, warnings=tuple(warnings), tool_ids=rewritten)
+
+    def decode(self, body: Any, target: Target) -> Response:
+        """Read a whole answer; see `WireProtocol.decode`."""
+        answer = mapping(body, "the answer")
+        if answer.get("type") == "error" or "error" in answer:
+            raise ProviderError(answer)
+        blocks = answer.get("content")
+        if not isinstance(blocks, list):
+            raise malformed("the answer has no content")
+        blocks = [mapping(block, "a content block") for block in blocks]
+        calls = tuple(tool_call(block) for block in blocks if block.get("type") == "tool_use")
+        warnings = _left_out(blocks)
+        return Response(
+            text=_joined(blocks, "text") or None,
+            finish_reason=finish_of(answer.get("stop_reason"), calls, warnings),
+            usage=usage_from(answer, USAGE),
+            model=str(answer.get("model") or target.upstream),
+            id=answer.get("id"),
+            tool_calls=calls,
+            reasoning=_joined(blocks, "thinking") or None,
+            refusal=refusal_of(answer),
+            warnings=tuple(warnings),
+        )
+
+    def decoder(self) -> AnthropicDecoder:
+        """Return a fresh reader for one streamed answer."""
+        return AnthropicDecoder()
+
+
+def _joined(blocks: list[Mapping[str, Any]], kind: str) -> str:
+    return "".join(text(b.get(kind), kind) for b in blocks if b.get("type") == kind)
+
+
+def _left_out(blocks: list[Mapping[str, Any]]) -> list[str]:
+    known = _HIDDEN | {"text", "tool_use"}
+    kinds = {str(b.get("type")) for b in blocks} - known
+    return [f"a block of type {kind} was left out of the answer" for kind in sorted(kinds)]
+
+
+def _adjust(body: dict[str, Any]) -> list[str]:
+    warnings = []
+    if body.get("temperature", 0) > 1:
+        warnings.append(f"temperature {body['temperature']} became 1, the most there is here")
+        body["temperature"] = 1
+    if any(not stop.strip() for stop in body.get("stop_sequences", ())):
+        warnings.append("stop sequences of white space were dropped: the protocol refuses them")
+        body["stop_sequences"] = [stop for stop in body["stop_sequences"] if stop.strip()]
+    if user := pick(body, "metadata.user_id"):  # must not identify a person
+        body["metadata"]["user_id"] = hashlib.sha256(user.encode()).hexdigest()
+    return warnings
+
+
+def _effort(body: dict[str, Any], request: Request, target: Target) -> list[str]:
+    effort, warnings = effort_of(request, target, _EFFORTS)
+    if effort == "none":
+        body["thinking"] = {"type": "disabled"}
+    elif effort is not None:
+        put(body, "output_config.effort", effort)
+    return warnings
+
+
+def _format(body: dict[str, Any], request: Request) -> None:
+    form = request.response_format
+    if form is None or form.get("type") == "text":
+        return
+    schema = request.json_schema
+    if schema is None:
+        raise incapable(f"response_format {form.get('type')!r} cannot be asked for here")
+    put(body, "output_config.format", {"type": "json_schema", "schema": output_schema(schema)})
+
+
+def _tools(body: dict[str, Any], request: Request, target: Target) -> list[str]:
+    if not request.tools:
+        return []
+    body["tools"] = [_tool(tool) for tool in request.tools]
+    choice = _choice(request)
+    if request.parallel_tool_calls is False and (choice or {}).get("type") != "none":
+        choice = {**(choice or {"type": "auto"}), "disable_parallel_tool_use": True}
+    if choice:
+        body["tool_choice"] = choice
+    return with_tools(body, target)
+
+
+def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
+    function = tool.get("function")
+    if tool.get("type", "function") != "function":
+        raise incapable(f"tools of type {tool.get('type')!r} cannot be sent here")
+    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+        raise refused("a tool needs function.name")
+    kept = {key: function[key] for key in ("description", "strict") if function.get(key)}
+    schema = tool_schema(function.get("parameters"))
+    cached = {"cache_control": tool["cache_control"]} if "cache_control" in tool else {}
+    return {"name": function["name"], **kept, "input_schema": schema, **cached}
+
+
+def _choice(request: Request) -> dict[str, Any] | None:
+    choice = request.tool_choice
+    if choice is None:
+        return None
+    if isinstance(choice, str):
+        if choice not in _CHOICES:
+            raise refused(f"tool_choice is {choice!r}; use one of {', '.join(sorted(_CHOICES))}")
+        return {"type": _CHOICES[choice]}
+    name = pick(choice, "function.name")
+    if choice.get("type") != "function" or not isinstance(name, str):
+        raise incapable(f"tool_choice of type {choice.get('type')!r} cannot be sent here")
+    return {"type": "tool", "name": name}

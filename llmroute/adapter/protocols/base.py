@@ -1,0 +1,97 @@
+"""What a protocol is: how a canonical request is written, and how an answer is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from llmroute.adapter.framing import StreamEvent
+from llmroute.catalog.model import Target
+from llmroute.errors import ErrorKind
+from llmroute.types import Chunk, Request, Response
+
+__all__ = ["Decoder", "Encoded", "ProviderError", "WireProtocol"]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A request as it goes onto the wire.
+
+    `body` is JSON data; `values` and `stdin` are for commands. `warnings` name what the target
+    does not take and was dropped or changed. `tool_ids` leads from ids on the wire back to the
+    caller's, where they had to be rewritten.
+    """
+
+    path: str
+    body: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = field(default_factory=dict)
+    stdin: bytes = b""
+    warnings: tuple[str, ...] = ()
+    tool_ids: Mapping[str, str] = field(default_factory=dict)
+
+
+class Decoder(Protocol):
+    """Reads one streamed answer; `done` once the terminator was seen.
+
+    `warnings` name what is unusual about the answer.
+    """
+
+    done: bool
+    warnings: list[str]
+
+    def feed(self, event: StreamEvent) -> list[Chunk]:
+        """Take one event and return what it says.
+
+        Raises:
+            TargetError: the event reports an error or is not what the protocol allows. Errors
+                that the provider reports are raised as `ProviderError`.
+
+        """
+        ...
+
+
+class ProviderError(Exception):
+    """The provider reported an error inside its answer; `body` is what it said."""
+
+    def __init__(self, body: Any, status: int | None = None) -> None:
+        super().__init__()
+        self.body = body
+        self.status = status
+
+
+class WireProtocol(Protocol):
+    """One wire dialect.
+
+    `framing` names how streams are cut into events. With `only_streams` every answer comes as
+    a stream. `help` says what a user can do about an error, in this dialect's own commands.
+    """
+
+    framing: ClassVar[str]
+    only_streams: ClassVar[bool]
+    help: ClassVar[Mapping[ErrorKind, str]]
+
+    def encode(self, request: Request, target: Target, *, stream: bool) -> Encoded:
+        """Write a request.
+
+        Raises:
+            TargetError: the protocol or the target cannot say what is asked (`capability`), or
+                the request is malformed (`invalid_request`).
+
+        """
+        ...
+
+    def decode(self, body: Any, target: Target) -> Response:
+        """Read a whole answer from its parsed body.
+
+        Raises:
+            TargetError: the answer is not what the protocol allows.
+            ProviderError: the body reports an error.
+
+        """
+        ...
+
+    def decoder(self) -> Decoder:
+        """Return a fresh reader for one streamed answer."""
+        ...

@@ -1,0 +1,133 @@
+"""Writing a request's parameters by a protocol's table and a model's own rules.
+
+A table leads from the canonical field to its place on the wire (dotted, for nested bodies).
+What the table does not hold, or the model rejects, is dropped with a warning; nothing is
+dropped silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from llmroute.adapter.protocols.content import incapable, refused
+from llmroute.catalog.model import Target
+from llmroute.types import Request
+
+__all__ = [
+    "EFFORTS",
+    "check_choice",
+    "effort_of",
+    "forced_tool",
+    "merged",
+    "put",
+    "with_tools",
+    "write_fields",
+]
+
+#: Efforts from the least to the most.
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+
+_PARAMETERS = ("max_tokens", "temperature", "top_p", "stop", "seed", "user")
+
+
+def write_fields(
+    body: dict[str, Any], request: Request, target: Target, table: Mapping[str, str]
+) -> list[str]:
+    """Write the simple parameters into a body and return the warnings."""
+    warnings = []
+    for name in _PARAMETERS:
+        value = getattr(request, name)
+        if value is None or value == ():
+            continue
+        if name in target.wire.reject:
+            warnings.append(f"{name} was dropped: {target.id} rejects it")
+        elif name not in table:
+            warnings.append(f"{name} was dropped: the protocol has no such parameter")
+        else:
+            put(body, _place(name, target, table), list(value) if name == "stop" else value)
+    return warnings
+
+
+def _place(name: str, target: Target, table: Mapping[str, str]) -> str:
+    renamed = target.wire.rename.get(name)
+    if renamed is None:
+        return table[name]
+    parent, dot, _ = table[name].rpartition(".")
+    return f"{parent}{dot}{renamed}"
+
+
+def put(body: dict[str, Any], path: str, value: Any) -> None:
+    """Set the value at a dotted path, making the objects on the way."""
+    *parents, last = path.split(".")
+    for key in parents:
+        body = body.setdefault(key, {})
+    body[last] = value
+
+
+def merged(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay static fields over a body; objects are merged one level deep."""
+    for key, value in extra.items():
+        both = isinstance(value, Mapping) and isinstance(body.get(key), Mapping)
+        body[key] = {**body[key], **value} if both else value
+    return body
+
+
+def effort_of(
+    request: Request, target: Target, known: Iterable[str] = EFFORTS
+) -> tuple[str | None, list[str]]:
+    """Return the reasoning effort to send, if any, and the warnings.
+
+    An effort that the model does not take becomes the next lower one that it takes, else its
+    lowest. `known` are the efforts of the protocol, for models that do not list theirs.
+    """
+    effort = request.reasoning_effort
+    if effort is None:
+        return None, []
+    declared = target.wire.efforts
+    if not target.capabilities.reasoning or declared == () or _rejects(target):
+        return None, [f"reasoning_effort was dropped: {target.id} does not take it"]
+    accepted = tuple(known) if declared is None else declared
+    if effort in accepted:
+        return effort, []
+    nearest = _nearest(effort, accepted)
+    return nearest, [f"reasoning_effort {effort} became {nearest}: {target.id} does not take it"]
+
+
+def _rejects(target: Target) -> bool:
+    return "reasoning_effort" in target.wire.reject
+
+
+def _nearest(effort: str, accepted: tuple[str, ...]) -> str:
+    if effort not in EFFORTS:
+        raise refused(f"reasoning_effort is {effort!r}; use one of {', '.join(EFFORTS)}")
+    order = sorted((e for e in accepted if e in EFFORTS), key=EFFORTS.index)
+    lower = [e for e in order if EFFORTS.index(e) < EFFORTS.index(effort)]
+    return lower[-1] if lower else (order or list(accepted))[0]
+
+
+def with_tools(body: dict[str, Any], target: Target) -> list[str]:
+    """Lay over a body with tools what the model wants beside them; return the warnings."""
+    warnings = []
+    for key, value in target.wire.with_tools.items():
+        if body.get(key, value) != value:
+            warnings.append(f"{key} became {value!r}: {target.id} takes no other with tools")
+        put(body, key, value)
+    return warnings
+
+
+def forced_tool(request: Request) -> bool:
+    """Whether the caller insists on a tool call."""
+    choice = request.tool_choice
+    return choice == "required" or isinstance(choice, Mapping)
+
+
+def check_choice(request: Request, target: Target) -> None:
+    """Refuse a forced tool call that the target would not obey.
+
+    Raises:
+        TargetError: of kind `capability`.
+
+    """
+    if forced_tool(request) and not target.capabilities.forced_tool_choice:
+        raise incapable(f"{target.id} does not obey tool_choice {request.tool_choice!r}")

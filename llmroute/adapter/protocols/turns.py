@@ -1,0 +1,160 @@
+"""A conversation as alternating turns of blocks, which is how Anthropic wants it.
+
+Leading system messages stand apart; later ones are said inside the user's turn, since moving
+them to the top would change the cached prefix. Neighbouring messages of one side become one
+turn, in which the results of tools come first. Tool ids are rewritten where they hold
+characters that the wire refuses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from llmroute.adapter.protocols.content import (
+    arguments_object,
+    image_of,
+    parts_of,
+    plain_text,
+    refused,
+    text_of,
+    tool_calls_of,
+)
+from llmroute.types import Message
+
+__all__ = ["Conversation", "ToolIds"]
+
+Block = dict[str, Any]
+_FORBIDDEN = re.compile(r"[^a-zA-Z0-9_-]")
+_SYSTEM = ("system", "developer")
+
+
+class ToolIds:
+    """Rewrites tool ids to the characters that Anthropic takes, never two to one."""
+
+    def __init__(self) -> None:
+        self._wire: dict[str, str] = {}
+        self._original: dict[str, str] = {}
+
+    def wire(self, original: str) -> str:
+        """Return the id on the wire; the same for the same id."""
+        if original not in self._wire:
+            plain = _FORBIDDEN.sub("_", original) or "call"
+            name, number = plain, 2
+            while name in self._original:
+                name, number = f"{plain}_{number}", number + 1
+            self._wire[original], self._original[name] = name, original
+        return self._wire[original]
+
+    @property
+    def rewritten(self) -> Mapping[str, str]:
+        """Ids on the wire that differ → the caller's."""
+        return {wire: original for wire, original in self._original.items() if wire != original}
+
+
+class Conversation:
+    """Turns of blocks made of canonical messages.
+
+    `system` are the leading system texts as blocks, `turns` the rest.
+
+    Raises:
+        TargetError: a message is malformed, holds content that blocks cannot say, or answers a
+            tool call that was never made; or nobody but the system says anything.
+
+    """
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        self.ids = ToolIds()
+        self.system: list[Block] = []
+        self.turns: list[dict[str, Any]] = []
+        self._called: set[str] = set()
+        for message in messages:
+            self._add(message)
+        self._order_results()
+        if not self.turns:
+            raise refused("a request needs at least one user message that says something")
+
+    def _add(self, message: Message) -> None:
+        role = message["role"]
+        if role in _SYSTEM:
+            self._add_system(message)
+        elif role == "tool":
+            self._turn("user").append(self._result(message))
+        elif role == "assistant":
+            self._add_assistant(message)
+        else:
+            blocks = [b for part in parts_of(message) if (b := _block(part, message))]
+            if not blocks:
+                raise refused("a user message says nothing: its content is empty")
+            self._turn("user").extend(blocks)
+
+    def _add_system(self, message: Message) -> None:
+        if not self.turns:
+            blocks = (_text_block(part, message) for part in parts_of(message))
+            self.system += [block for block in blocks if block]
+        elif said := plain_text(message).strip():
+            text = f"<system>{said}</system>"
+            self._turn("user").append({"type": "text", "text": text})
+
+    def _add_assistant(self, message: Message) -> None:
+        blocks = [b for part in parts_of(message) if (b := _text_block(part, message))]
+        calls = list(tool_calls_of(message))
+        if not self._is_assistants_turn():
+            self._called = set()
+        for call_id, name, arguments in calls:
+            self._called.add(call_id)
+            blocks.append(
+                {
+                    "type": "tool_use",
+                    "id": self.ids.wire(call_id),
+                    "name": name,
+                    "input": arguments_object(arguments, name),
+                }
+            )
+        if blocks:
+            self._turn("assistant").extend(blocks)
+
+    def _is_assistants_turn(self) -> bool:
+        return bool(self.turns) and self.turns[-1]["role"] == "assistant"
+
+    def _result(self, message: Message) -> Block:
+        call_id = message.get("tool_call_id")
+        if not isinstance(call_id, str) or call_id not in self._called:
+            raise refused(f"a tool message answers {call_id!r}, which the assistant did not call")
+        block: Block = {"type": "tool_result", "tool_use_id": self.ids.wire(call_id)}
+        content = [b for part in parts_of(message) if (b := _block(part, message))]
+        return {**block, "content": content} if content else block
+
+    def _turn(self, role: str) -> list[Block]:
+        if not self.turns or self.turns[-1]["role"] != role:
+            self.turns.append({"role": role, "content": []})
+        blocks: list[Block] = self.turns[-1]["content"]
+        return blocks
+
+    def _order_results(self) -> None:
+        for turn in self.turns:
+            turn["content"].sort(key=lambda block: block["type"] != "tool_result")
+        if self._is_assistants_turn() and (last := self.turns[-1]["content"][-1]).get("text"):
+            last["text"] = last["text"].rstrip()
+
+
+def _block(part: Mapping[str, Any], message: Message) -> Block | None:
+    if part.get("type") != "image_url":
+        return _text_block(part, message)
+    image = image_of(part)
+    source = (
+        {"type": "url", "url": image.url}
+        if image.url
+        else {"type": "base64", "media_type": image.media_type, "data": image.data}
+    )
+    return {"type": "image", "source": source, **_cached(part)}
+
+
+def _text_block(part: Mapping[str, Any], message: Message) -> Block | None:
+    text = text_of(part, message)
+    return {"type": "text", "text": text, **_cached(part)} if text.strip() else None
+
+
+def _cached(part: Mapping[str, Any]) -> Block:
+    return {"cache_control": part["cache_control"]} if "cache_control" in part else {}

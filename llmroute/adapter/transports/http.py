@@ -1,0 +1,231 @@
+"""HTTP over pyreqwest: no redirects, no proxies from the environment, no cookies."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from llmroute.adapter.jsontext import compact
+from llmroute.adapter.transports.base import (
+    Call,
+    Reply,
+    join_url,
+    refuse_reply,
+    request_headers,
+    shown_url,
+)
+from llmroute.adapter.transports.clients import ClientPool
+from llmroute.catalog.model import Endpoint
+from llmroute.errors import ErrorKind, TargetError
+
+if TYPE_CHECKING:
+    from pyreqwest.client import Client
+    from pyreqwest.exceptions import DetailedPyreqwestError
+    from pyreqwest.request import StreamRequest
+    from pyreqwest.response import Response
+
+__all__ = ["HttpTransport"]
+
+#: What the causes of a connection error contain → code and words. The first match counts.
+_CAUSES = (
+    ("connection refused", "connection_refused", "refused the connection"),
+    ("dns error", "dns", "has a host name that does not resolve"),
+    ("certificate", "tls", "shows a TLS certificate that cannot be trusted"),
+    ("unknownissuer", "tls", "shows a TLS certificate that cannot be trusted"),
+    ("corrupt message", "tls", "does not speak TLS"),
+    ("tls", "tls", "failed the TLS handshake"),
+    ("handshake", "tls", "failed the TLS handshake"),
+    ("reset by peer", "connection_reset", "reset the connection"),
+    ("broken pipe", "connection_reset", "closed the connection while it was written to"),
+    ("before message completed", "connection_reset", "closed the connection without an answer"),
+    ("unreachable", "unreachable", "cannot be reached from this machine"),
+)
+_HELP = "check that the server runs and that base_url is right"
+#: Codes after which an idle connection that the server had already dropped is a likely reason.
+_STALE = frozenset({"connection_reset"})
+#: How long the end of a body may take after the terminator of its stream, in seconds.
+_DRAIN = 0.02
+#: A server that had read the request would hardly drop it this soon; in seconds.
+_AT_ONCE = 0.25
+
+
+class HttpTransport:
+    """Carries calls over HTTP/1.1; belongs to no event loop.
+
+    `root_certificates` are PEM bytes to trust besides the system's.
+    """
+
+    def __init__(self, root_certificates: bytes | None = None) -> None:
+        self._clients = ClientPool(root_certificates)
+        self._reached: set[str] = set()
+
+    async def open(self, call: Call) -> Reply:
+        """Send a call and return once status and headers are there.
+
+        A kept connection that the server drops just as it is used again is replaced once.
+
+        Raises:
+            TargetError: nobody answered, or the answer was a redirect or a web page.
+
+        """
+        headers = request_headers(call)
+        body = None if call.body is None else compact(call.body).encode()
+        origin = shown_url(call.endpoint.base_url)
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        try:
+            reply = await self._send(call, headers, body)
+        except TargetError as exc:
+            stale = exc.code in _STALE and clock() - started < _AT_ONCE
+            if not stale or origin not in self._reached:
+                raise
+            self._reached.discard(origin)
+            reply = await self._send(call, headers, body)
+        self._reached.add(origin)
+        try:
+            refuse_reply(reply.status, reply.headers, call.endpoint)
+        except TargetError:
+            await reply.aclose()
+            raise
+        return reply
+
+    async def aclose(self) -> None:
+        """Close what is kept between calls."""
+        await self._clients.aclose()
+
+    async def _send(self, call: Call, headers: Mapping[str, str], body: bytes | None) -> HttpReply:
+        from pyreqwest.exceptions import DetailedPyreqwestError
+
+        lent = self._clients.lend(call.timeouts.connect)
+        try:
+            request = _request(lent.client, call, headers, body)
+            response = await request.__aenter__()
+        except DetailedPyreqwestError as exc:
+            self._clients.give_back(lent)
+            raise _send_error(exc, call) from exc
+        except asyncio.CancelledError:
+            lent.break_off()  # and never lend it again: its request may still be connecting
+            raise
+        return HttpReply(request, response, call.endpoint, lambda: self._clients.give_back(lent))
+
+
+def _request(
+    client: Client, call: Call, headers: Mapping[str, str], body: bytes | None
+) -> StreamRequest:
+    try:
+        builder = client.request(call.method, join_url(call.endpoint.base_url, call.path))
+        builder = builder.headers(dict(headers)).timeout(timedelta(seconds=call.timeouts.total))
+        builder = builder.streamed_read_buffer_limit(0)  # else it waits for 64 KiB of the body
+        return (builder if body is None else builder.body_bytes(body)).build_streamed()
+    except ValueError as exc:
+        raise _bad_address(call.endpoint, exc) from exc
+
+
+class HttpReply:
+    """An answer of `HttpTransport`."""
+
+    def __init__(
+        self,
+        request: StreamRequest,
+        response: Response,
+        endpoint: Endpoint,
+        give_back: Callable[[], None],
+    ) -> None:
+        self._request: StreamRequest | None = request
+        self._response = response
+        self._endpoint = endpoint
+        self._give_back = give_back
+        self._ended = False
+        self.status = response.status
+        self.headers: Mapping[str, str] = {k.lower(): v for k, v in response.headers.items()}
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """Yield the body as it arrives, decompressed."""
+        from pyreqwest.exceptions import DetailedPyreqwestError
+
+        reader = self._response.body_reader
+        while True:
+            try:
+                data = await reader.read_chunk()
+            except DetailedPyreqwestError as exc:
+                raise _read_error(exc, self.status, self._endpoint) from exc
+            if data is None:
+                self._ended = True
+                return
+            yield bytes(data)
+
+    async def finish(self) -> None:
+        """Read what a complete answer left on the wire, so that the connection can be kept."""
+        from pyreqwest.exceptions import PyreqwestError
+
+        if self._ended:
+            return
+        with suppress(PyreqwestError, TimeoutError):
+            async with asyncio.timeout(_DRAIN):
+                await self._response.body_reader.read_chunk()
+
+    async def aclose(self) -> None:
+        """Close the connection, or give it back where the body was read to its end."""
+        request, self._request = self._request, None
+        if request is not None:
+            await request.__aexit__(None, None, None)
+            self._give_back()
+
+
+def _causes(exc: DetailedPyreqwestError) -> list[str]:
+    details: Mapping[str, Any] = exc.details or {}
+    messages = [str(cause["message"]) for cause in details.get("causes") or ()]
+    return messages or [str(exc.message)]
+
+
+def _send_error(exc: DetailedPyreqwestError, call: Call) -> TargetError:
+    from pyreqwest.exceptions import (
+        BuilderError,
+        ConnectTimeoutError,
+        DecodeError,
+        RequestTimeoutError,
+    )
+
+    where, causes = shown_url(call.endpoint.base_url), _causes(exc)
+    if isinstance(exc, BuilderError):
+        return _bad_address(call.endpoint, exc)
+    if isinstance(exc, ConnectTimeoutError):
+        message = f"{where} did not accept a connection within {call.timeouts.connect:g} s"
+        return TargetError(ErrorKind.TIMEOUT, message, code="connect_timeout", help=_HELP)
+    if isinstance(exc, RequestTimeoutError):
+        message = f"{where} did not answer in time"
+        return TargetError(ErrorKind.TIMEOUT, message, code="timeout")
+    if any("response body" in cause for cause in causes):  # its first bytes are read ahead
+        return _read_error(exc, None, call.endpoint)
+    if isinstance(exc, DecodeError):
+        message = f"{where} does not answer in HTTP ({causes[-1]})"
+        return TargetError(ErrorKind.MALFORMED, message, code="not_http", help=_HELP)
+    text = " ".join(causes[1:] or causes).lower()
+    for part, code, words in _CAUSES:
+        if part in text:
+            message = f"{where} {words} ({causes[-1]})"
+            return TargetError(ErrorKind.UNAVAILABLE, message, code=code, help=_HELP)
+    message = f"{where} cannot be reached ({causes[-1]})"
+    return TargetError(ErrorKind.UNAVAILABLE, message, code="network", help=_HELP)
+
+
+def _read_error(exc: DetailedPyreqwestError, status: int | None, endpoint: Endpoint) -> TargetError:
+    from pyreqwest.exceptions import RequestTimeoutError
+
+    where, causes = shown_url(endpoint.base_url), _causes(exc)
+    if isinstance(exc, RequestTimeoutError):
+        message = f"{where} did not end its answer in time"
+        return TargetError(ErrorKind.TIMEOUT, message, status=status, code="timeout")
+    if not any("from connection" in cause for cause in causes):
+        message = f"{where} sent a body that cannot be decompressed ({causes[-1]})"
+        return TargetError(ErrorKind.MALFORMED, message, status=status, code="bad_encoding")
+    message = f"{where} broke off its answer ({causes[-1]})"
+    return TargetError(ErrorKind.UNAVAILABLE, message, status=status, code="cut_off")
+
+
+def _bad_address(endpoint: Endpoint, exc: Exception) -> TargetError:
+    message = f"{shown_url(endpoint.base_url)} is not an address that can be called ({exc})"
+    return TargetError(ErrorKind.UNAVAILABLE, message, code="bad_address", help="correct base_url")

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from llmroute.adapter import collect
+from llmroute.adapter.answer import Tally, check_answer, unfolded
+from llmroute.errors import ErrorKind, TargetError
+from llmroute.types import Chunk, Response, ToolCall, ToolCallDelta, Usage
+from tests.adapter.wire import target
+
+AIM = target(context_window=1000)
+
+
+def checked(**data: Any) -> list[str]:
+    return check_answer(Tally(**data), AIM)
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        ({}, ErrorKind.EMPTY),
+        ({"usage": Usage(10, 5)}, ErrorKind.EMPTY),
+        ({"finish": "stop"}, ErrorKind.EMPTY),
+        ({"finish": "stop", "usage": Usage(10, 0)}, ErrorKind.EMPTY),
+        ({"finish": "stop", "usage": Usage(1000, 0)}, ErrorKind.CONTEXT),
+        ({"content": True}, ErrorKind.MALFORMED),
+    ],
+)
+def test_answers_that_are_none(data: dict[str, Any], kind: ErrorKind) -> None:
+    with pytest.raises(TargetError) as caught:
+        checked(**data)
+    assert caught.value.kind is kind
+
+
+def test_answers_worth_a_warning() -> None:
+    assert checked(content=True, finish="stop") == []
+    assert checked(finish="content_filter") == []
+    assert "no text" in checked(finish="stop", usage=Usage(10, 5))[0]
+    assert "allow more tokens" in checked(finish="length", reasoning=True)[0]
+
+
+WHOLE = Response(
+    text="Hello",
+    finish_reason="tool_calls",
+    usage=Usage(3, 2),
+    model="served",
+    id="c1",
+    tool_calls=(ToolCall("a", "f", '{"x":1}'), ToolCall("b", "g", "{}")),
+    reasoning="hm",
+)
+
+
+def test_chunks_fold_into_a_whole_answer() -> None:
+    chunks = [
+        Chunk(model="served", id="c1"),
+        Chunk(reasoning="h"),
+        Chunk(reasoning="m"),
+        Chunk(text="Hel"),
+        Chunk(tool_call=ToolCallDelta(0, "a", "f", '{"x"')),
+        Chunk(tool_call=ToolCallDelta(1, "b", "g", "{}")),
+        Chunk(tool_call=ToolCallDelta(0, arguments=":1}")),
+        Chunk(text="lo", usage=Usage(3, 1)),
+        Chunk(usage=Usage(3, 2)),
+        Chunk(finish_reason="tool_calls"),
+    ]
+    assert collect(chunks, AIM) == WHOLE
+    assert collect(chunks, AIM, ["x was dropped"]).warnings == ("x was dropped",)
+
+
+def test_a_whole_answer_survives_being_given_out_in_chunks() -> None:
+    assert collect(unfolded(WHOLE), AIM) == WHOLE
+
+
+def test_without_usage_it_is_estimated_and_without_a_name_it_is_what_was_asked() -> None:
+    response = collect([Chunk(text="x"), Chunk(finish_reason="stop")], AIM)
+    assert response.usage.estimated
+    assert response.model == "upstream-m"
