@@ -47,7 +47,8 @@ def python(code: str) -> list[float]:
 def medians(code: str, runs: int) -> list[float]:
     """Return the median of each printed number over fresh processes, after one warm-up."""
     python(code)
-    return [statistics.median(column) for column in zip(*(python(code) for _ in range(runs)))]
+    rows = [python(code) for _ in range(runs)]
+    return [statistics.median(column) for column in zip(*rows, strict=True)]
 
 
 def command(argv: list[str], runs: int) -> float:

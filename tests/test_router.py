@@ -210,8 +210,9 @@ def test_leaving_a_stream_closes_the_call_upstream(router, servers):
     assert stream.attempts[0].outcome == "cancelled"
 
 
-def test_cancelling_a_task_closes_the_call_upstream(router, servers):
-    servers[0].script(Fault.hang("first_token"), times=None)
+@pytest.mark.parametrize("at", ["headers", "first_token"])
+def test_cancelling_a_task_closes_the_call_upstream(at, router, servers):
+    servers[0].script(Fault.hang(at), times=None)
 
     async def cancel():
         task = asyncio.create_task(router.acomplete("Say hello"))
@@ -309,7 +310,7 @@ def test_declared_inputs_are_enforced(servers):
     )
     with Router.load(folder, environment={}) as router:
         assert router.complete("x").target == "first/m"
-        with pytest.raises(NoEligibleTarget, match="stay|does not hold"):
+        with pytest.raises(NoEligibleTarget, match="does not hold"):
             router.complete("x", metadata={"privacy": "private"})
         with pytest.raises(UsageError, match='did you mean "privacy"'):
             router.complete("x", metadata={"privcy": "private"})

@@ -21,8 +21,6 @@ __all__ = ["DIALECTS", "Dialect", "GetJson", "discover"]
 
 Model = dict[str, Any]
 _NUM_CTX = re.compile(r"^num_ctx\s+(\d+)\s*$", re.MULTILINE)
-#: The same server under an older API: asked in this order until one is known.
-_LM_STUDIO_PATHS = ("/api/v1/models", "/api/v0/models", "/v1/models")
 
 
 class GetJson(Protocol):
@@ -110,24 +108,19 @@ def _num_ctx(shown: Mapping[str, Any]) -> int | None:
 
 
 async def _lm_studio(endpoint: Endpoint, get_json: GetJson) -> list[Model]:
-    origin = _origin(endpoint)
-    for path in _LM_STUDIO_PATHS:
+    """Ask under each API, newest first; a path that the server lacks leads on to the next."""
+    origin, failure = _origin(endpoint), None
+    for path, key, types, read in _LM_STUDIO:
         try:
             listing = await get_json(origin, path)
         except TargetError as exc:
-            if exc.status is None or path == _LM_STUDIO_PATHS[-1]:
+            if exc.status is None:
                 raise
+            failure = exc
             continue
-        if isinstance(listing, Mapping) and ("models" in listing or "data" in listing):
-            return _lm_studio_models(listing)
-    raise ValueError("no known listing")
-
-
-def _lm_studio_models(listing: Mapping[str, Any]) -> list[Model]:
-    if "models" in listing:
-        return [_v1_model(m) for m in listing["models"] if m.get("type", "llm") == "llm"]
-    chat = ("llm", "vlm", None)
-    return [_v0_model(m) for m in listing["data"] if m.get("type") in chat]
+        if isinstance(listing, Mapping) and key in listing:
+            return [read(entry) for entry in listing[key] if entry.get("type") in types]
+    raise failure or ValueError("no known listing")
 
 
 def _v1_model(entry: Mapping[str, Any]) -> Model:
@@ -157,6 +150,15 @@ def _v0_model(entry: Mapping[str, Any]) -> Model:
         loaded=entry.get("state") == "loaded" if "state" in entry else None,
         capabilities={"tools": "tool_use" in able, "vision": entry.get("type") == "vlm"},
     )
+
+
+#: LM Studio's listings, newest first: path, the key of its list, types of models that chat, and
+#: how an entry is read. `/v1/models` has no types.
+_LM_STUDIO = (
+    ("/api/v1/models", "models", ("llm",), _v1_model),
+    ("/api/v0/models", "data", ("llm", "vlm"), _v0_model),
+    ("/v1/models", "data", (None,), _v0_model),
+)
 
 
 async def _openai(endpoint: Endpoint, get_json: GetJson) -> list[Model]:

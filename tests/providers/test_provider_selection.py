@@ -1,4 +1,7 @@
-"""Selecting a provider by requirements. Also runs alone: python tests/providers/test_provider_selection.py"""
+"""Selecting a provider by requirements.
+
+Also runs alone: python tests/providers/test_provider_selection.py
+"""
 
 from __future__ import annotations
 

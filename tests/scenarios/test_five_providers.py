@@ -16,8 +16,8 @@ from datetime import UTC, date, datetime
 import pytest
 
 from llmroute.catalog import nano_to_usd
-from llmroute.errors import ErrorKind
 from llmroute.catalog.cost import format_usd
+from llmroute.errors import ErrorKind
 from tests.scenarios.workbench import costs, decide, load, order, parts, scores, walk
 
 ALPHA, BETA, GAMMA, DELTA, EPSILON = (
