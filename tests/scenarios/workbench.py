@@ -46,7 +46,7 @@ class Clock:
 
 def chance(seed: int) -> Random:
     """Return a source of chance that gives the same from run to run."""
-    return Random(seed)  # noqa: S311 - it spreads load, it guards nothing
+    return Random(seed)
 
 
 def load(name: str, environment: Mapping[str, str] | None = None, **options: Any) -> Router:
