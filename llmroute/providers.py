@@ -360,8 +360,15 @@ class _PythonTransport:
 def _prompt(messages: list[Mapping[str, Any]]) -> str:
     """Write a conversation as one prompt; a single user message stands as it is."""
     if len(messages) == 1:
-        return str(messages[0]["content"])
-    return "\n\n".join(f"{m['role']}: {m.get('content') or ''}" for m in messages)
+        return _text(messages[0])
+    return "\n\n".join(f"{message['role']}: {_text(message)}" for message in messages)
+
+
+def _text(message: Mapping[str, Any]) -> str:
+    content = message.get("content") or ""
+    if isinstance(content, str):
+        return content
+    return "\n".join(part["text"] for part in content if part.get("type") == "text")
 
 
 def _wire(answer: CompletionResponse) -> dict[str, Any]:

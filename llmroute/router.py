@@ -20,7 +20,9 @@ from datetime import UTC, datetime, tzinfo
 from functools import cached_property
 from pathlib import Path
 from random import Random
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakKeyDictionary
 
 from llmroute.catalog.build import Catalog, build_catalog
 from llmroute.catalog.model import Provider, Target
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
     from llmroute.dispatch.engine import Engine
     from llmroute.dispatch.pace import Pace
     from llmroute.dispatch.portal import SyncStream
+    from llmroute.dispatch.refresh import Found
+    from llmroute.dispatch.run import Run
     from llmroute.dispatch.stream import AnswerStream
 
 __all__ = ["Prompt", "Router"]
@@ -73,6 +77,10 @@ class Router:
         self._settings: Mapping[str, Any] = workspace.settings.data if workspace.settings else {}
         self._catalog = build_catalog(workspace)
         self._policies: dict[str, Policy] = {}
+        self._foreign: WeakKeyDictionary[Policy, Policy] = WeakKeyDictionary()
+        self._lock = Lock()
+        self._building = Lock()
+        self._built: Engine | None = None
         self._adapter = adapter
         self._pace = pace
         self._now = now or self._wall_clock
@@ -132,12 +140,14 @@ class Router:
     def policy(self, name: str | Policy | None = None) -> Policy:
         """Return a policy by name or alias, or the default one.
 
+        The workspace's requirements are joined to a policy object from elsewhere too.
+
         Raises:
             UsageError: there is none of that name.
 
         """
         if isinstance(name, Policy):
-            return name
+            return self._joined(name)
         wanted = self._unaliased(name or self.default_policy).removeprefix("policy/")
         if wanted not in self.workspace.policies:
             hint = did_you_mean(wanted, self.policies) or f"known: {', '.join(self.policies)}"
@@ -214,44 +224,55 @@ class Router:
             request, decision, timeout=timeout, on_attempt=on_attempt
         )
 
-    async def astream(
+    def astream(
         self,
         prompt: Prompt,
         *,
         policy: str | Policy | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109
+        timeout: float | None = None,
         on_attempt: OnAttempt | None = None,
         **fields: Any,
     ) -> AnswerStream:
         """Answer a request as a stream of chunks; options and errors as for `acomplete`.
 
-        Once content has arrived a failure raises `StreamInterrupted`.
+        ::
+
+            async with router.astream("Tell me a story") as stream:
+                async for chunk in stream:
+                    print(chunk.text, end="")
+
+        Nothing happens before the first chunk is asked for. Once content has arrived a failure
+        raises `StreamInterrupted`.
         """
-        await self._discovered()
-        request = self.request(prompt, **{**fields, "stream": True})
-        decision = self.decide(request, policy=policy)
-        return self._engine.dispatcher.stream(
-            request, decision, timeout=timeout, on_attempt=on_attempt
-        )
+        from llmroute.dispatch.stream import AnswerStream
+
+        async def start() -> Run:
+            await self._discovered()
+            request = self.request(prompt, **{**fields, "stream": True})
+            decision = self.decide(request, policy=policy)
+            return self._engine.dispatcher.run(request, decision, timeout, on_attempt)
+
+        return AnswerStream(start)
 
     async def arefresh(self, *, force: bool = True) -> None:
         """Ask every discovering server for its models; those not due are left out unless forced."""
-        from llmroute.dispatch.refresh import apply
-
         refresher = self._engine.refresher
         discovering = [p for p in self._catalog.providers.values() if p.discover]
-        asked = discovering if force else refresher.due(self._catalog)
-        self._catalog = apply(self._catalog, await refresher.ask(asked))
+        await refresher.ask(discovering if force else refresher.due(self._catalog))
 
     async def _discovered(self) -> None:
-        """Wait for the first discovery; later ones run beside the request that is due for one."""
-        import asyncio
-
+        """Wait until every discovering server was asked once; later asking runs beside requests."""
+        if not any(provider.discover for provider in self._catalog.providers.values()):
+            return
         refresher = self._engine.refresher
-        if refresher.never_asked(self._catalog):
-            await self.arefresh(force=False)
-        elif refresher.due(self._catalog):
-            self._engine.in_background(asyncio.ensure_future(self.arefresh(force=False)))
+        await refresher.ask(refresher.never_answered(self._catalog))
+        refresher.start(refresher.due(self._catalog))
+
+    def _found(self, name: str, found: Found) -> None:
+        from llmroute.dispatch.refresh import applied
+
+        with self._lock:
+            self._catalog = applied(self._catalog, name, found)
 
     def complete(self, prompt: Prompt, **options: Any) -> Response:
         """Do what `acomplete` does, from plain code."""
@@ -262,7 +283,7 @@ class Router:
         from llmroute.dispatch.portal import SyncStream
 
         portal = self._engine.portal
-        return SyncStream(portal, portal.run(self.astream(prompt, **options)))
+        return SyncStream(portal, self.astream(prompt, **options))
 
     def refresh(self) -> None:
         """Do what `arefresh` does, from plain code."""
@@ -279,27 +300,32 @@ class Router:
             UsageError: the name is taken.
 
         """
-        if provider.name in self._catalog.providers:
-            raise UsageError(f'there is already a provider "{provider.name}"; choose another name')
-        self._engine.adapter.add_transport(provider.endpoint.transport, transport)
-        self._catalog = self._catalog.with_provider(provider, targets)
+        with self._lock:
+            if provider.name in self._catalog.providers:
+                message = f'there is already a provider "{provider.name}"; choose another name'
+                raise UsageError(message)
+            self._engine.adapter.add_transport(provider.endpoint.transport, transport)
+            self._catalog = self._catalog.with_provider(provider, targets)
 
     async def aclose(self) -> None:
-        """Close every connection."""
-        if "_engine" in self.__dict__:
-            await self._engine.aclose()
+        """Close every connection; safe to call twice."""
+        if self._built is not None:
+            await self._built.aclose()
 
     def close(self) -> None:
-        """Close every connection, from plain code."""
-        if "_engine" in self.__dict__:
-            self._engine.close()
+        """Close every connection, from plain code; safe to call twice."""
+        if self._built is not None:
+            self._built.close()
 
-    @cached_property
+    @property
     def _engine(self) -> Engine:
         """What calls others, loaded when something is called first."""
         from llmroute.dispatch.engine import Engine
 
-        return Engine(self._live, self._adapter, self._pace)
+        with self._building:
+            if self._built is None:
+                self._built = Engine(self._live, self._adapter, self._pace, self._found)
+            return self._built
 
     def _wall_clock(self) -> datetime:
         return datetime.now(self._zone)
@@ -313,6 +339,15 @@ class Router:
         from zoneinfo import ZoneInfo
 
         return ZoneInfo(name)
+
+    def _joined(self, policy: Policy) -> Policy:
+        """Put the workspace's requirements before those of a policy from elsewhere."""
+        if policy in self._foreign.values() or policy in self._policies.values():
+            return policy
+        if policy not in self._foreign:
+            required = self._settings.get("require", ())
+            self._foreign[policy] = policy.joined(required, self.workspace.fingerprint)
+        return self._foreign[policy]
 
     def _unaliased(self, name: str) -> str:
         alias: str = self._settings.get("aliases", {}).get(name, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -48,6 +49,15 @@ class Route:
     locality: Literal["local", "cloud"] | None = None
     require: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        for name in sorted(_ROUTE_LISTS):
+            _check_list(f"route.{name}", getattr(self, name))
+        _check_number("route.max_cost", self.max_cost)
+        if self.max_cost is not None and self.max_cost < 0:
+            raise UsageError(f"route.max_cost is {self.max_cost}; it cannot be negative")
+        if self.locality not in (None, "local", "cloud"):
+            raise UsageError(f"route.locality is {self.locality!r}; it is local or cloud")
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -74,7 +84,7 @@ class Request:
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     task: str | None = None
-    route: Route = Route()
+    route: Route = field(default_factory=Route)
     input_tokens: int | None = None
 
     def __post_init__(self) -> None:
@@ -82,6 +92,17 @@ class Request:
             raise UsageError("a request needs at least one message")
         for index, message in enumerate(self.messages):
             _check_message(index, message)
+        for name in ("stop", "tags"):
+            _check_list(name, getattr(self, name))
+        for name in ("max_tokens", "seed", "input_tokens"):
+            _check_number(name, getattr(self, name), whole=True)
+        for name in ("temperature", "top_p"):
+            _check_number(name, getattr(self, name))
+        if not isinstance(self.metadata, Mapping):
+            raise UsageError(f"metadata is {self.metadata!r}; it must be a map of labels")
+        _check_tools(self.tools)
+        if self.input_tokens is not None and self.input_tokens < 0:
+            raise UsageError(f"input_tokens is {self.input_tokens}; it cannot be negative")
         if self.max_tokens is not None and self.max_tokens < 1:
             raise UsageError(f"max_tokens is {self.max_tokens}; it must be at least 1")
 
@@ -102,8 +123,11 @@ class Request:
             raise UsageError(f"unknown request field {min(unknown)!r}{_hint(unknown, _FIELDS)}")
         if isinstance(prompt, Request):
             return replace(prompt, **fields) if fields else prompt
-        messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
-        return cls(messages=tuple(messages), **fields)
+        if isinstance(prompt, str):
+            return cls(messages=({"role": "user", "content": prompt},), **fields)
+        if not isinstance(prompt, list | tuple):
+            raise UsageError(f"the prompt is {prompt!r}; it must be a text or a list of messages")
+        return cls(messages=tuple(prompt), **fields)
 
     @property
     def json_schema(self) -> Mapping[str, Any] | None:
@@ -117,11 +141,16 @@ class Request:
 
 
 def _freeze(name: str, value: Any) -> Any:
-    if name == "stop" and isinstance(value, str):
-        return (value,)
     if name == "route" and isinstance(value, Mapping):
         return _route(value)
-    return tuple(value) if isinstance(value, list) else value
+    return _listed(value) if name in _LISTS else value
+
+
+def _listed(value: Any) -> Any:
+    """Take one text for a list of one; anything else that is no list is left to the checks."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list | tuple | set | frozenset) else value
 
 
 def _route(value: Mapping[str, Any]) -> Route:
@@ -129,8 +158,37 @@ def _route(value: Mapping[str, Any]) -> Route:
     unknown = set(value) - known
     if unknown:
         raise UsageError(f"unknown route field {min(unknown)!r}{_hint(unknown, known)}")
-    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
-    return Route(**fields)
+    return Route(**{k: _listed(v) if k in _ROUTE_LISTS else v for k, v in value.items()})
+
+
+_LISTS = frozenset({"messages", "stop", "tags", "tools"})
+_ROUTE_LISTS = frozenset({"ignore", "only", "order", "require"})
+
+
+def _check_tools(tools: Any) -> None:
+    if not isinstance(tools, tuple):
+        raise UsageError(f"tools is {tools!r}; it must be a list of tools")
+    for index, tool in enumerate(tools):
+        function = tool.get("function") if isinstance(tool, Mapping) else None
+        if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+            wanted = '{"type": "function", "function": {"name": …, "parameters": …}}'
+            raise UsageError(f"tools[{index}] is {tool!r}; a tool is {wanted}")
+
+
+def _check_list(name: str, value: Any) -> None:
+    if not isinstance(value, tuple):
+        raise UsageError(f"{name} is {value!r}; it must be a list")
+    wrong = next((item for item in value if not isinstance(item, str)), None)
+    if wrong is not None:
+        raise UsageError(f"{name} holds {wrong!r}; it must be a list of texts")
+
+
+def _check_number(name: str, value: Any, *, whole: bool = False) -> None:
+    if value is None:
+        return
+    number = isinstance(value, int) if whole else isinstance(value, int | float)
+    if not number or isinstance(value, bool) or not math.isfinite(value):
+        raise UsageError(f"{name} is {value!r}; it must be a {'whole ' * whole}number")
 
 
 def _hint(unknown: set[str], known: set[str]) -> str:

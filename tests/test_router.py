@@ -230,7 +230,7 @@ def test_cancelling_a_task_closes_the_call_upstream(at, router, servers):
 def test_async_and_plain_calls_and_several_loops_share_one_router(router):
     async def ask():
         many = await asyncio.gather(*(router.acomplete(f"Say {n}") for n in range(8)))
-        async with await router.astream("Say more") as stream:
+        async with router.astream("Say more") as stream:
             text = "".join([chunk.text async for chunk in stream])
         return [a.text for a in many], text
 

@@ -14,7 +14,7 @@ from llmroute.adapter.reading import Source, read_json, read_stream, read_whole
 from llmroute.adapter.transports import TRANSPORTS, make_transport
 from llmroute.adapter.transports.base import Call, Reply, Transport
 from llmroute.catalog.model import Endpoint, Target
-from llmroute.errors import TargetError, UsageError
+from llmroute.errors import ErrorKind, TargetError, UsageError
 from llmroute.types import Chunk, Request, Response
 
 __all__ = ["Adapter", "collect"]
@@ -50,7 +50,7 @@ class Adapter:
         if dialect.only_streams:
             return await self._complete_stream(target, request)
         with _blame(target):
-            encoded = dialect.encode(request, target, stream=False)
+            encoded = _encoded(dialect, request, target, stream=False)
             async with self._opened(_call(target, encoded, stream=False)) as reply:
                 response = await read_whole(reply, dialect, target)
             found = check_answer(Tally.of(response), target)
@@ -124,7 +124,7 @@ class Adapter:
     ) -> AsyncGenerator[Chunk, None]:
         dialect = _dialect(target)
         with _blame(target):
-            encoded = dialect.encode(request, target, stream=True)
+            encoded = _encoded(dialect, request, target, stream=True)
             warnings += encoded.warnings
             async with (
                 self._opened(_call(target, encoded, stream=True)) as reply,
@@ -144,6 +144,15 @@ class Adapter:
             yield reply
         finally:
             await reply.aclose()
+
+
+def _encoded(dialect: WireProtocol, request: Request, target: Target, *, stream: bool) -> Encoded:
+    """Encode a request; values of types that no protocol takes are the caller's mistake."""
+    try:
+        return dialect.encode(request, target, stream=stream)
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as exc:
+        message = f"the request is malformed: {exc!r}"
+        raise TargetError(ErrorKind.INVALID_REQUEST, message) from exc
 
 
 def _dialect(target: Target) -> WireProtocol:

@@ -21,6 +21,7 @@ __all__ = ["MAX_NATIVE", "ErrorFacts", "classify", "kind_of", "retry_after", "sc
 MAX_NATIVE = 8192
 _REQUEST_ID = ("x-request-id", "request-id")
 _SHOWN = 300
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 #: Names of environment variables whose values are nobody's business.
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
 
@@ -54,8 +55,9 @@ class ErrorFacts:
 
 
 def _text(value: Any) -> str:
+    """Return a provider's text in one line, without what a terminal would take for a command."""
     if isinstance(value, str):
-        return value.strip()
+        return _CONTROL.sub(" ", value).strip()
     try:
         return "" if value is None else compact(value)
     except (TypeError, ValueError):
@@ -197,5 +199,6 @@ def scrub(error: TargetError, endpoint: Endpoint) -> None:
 
 def _secrets(endpoint: Endpoint) -> list[str]:
     secret = endpoint.auth.secret if endpoint.auth else None
-    passed = [v for name, v in endpoint.environment.items() if v and _SECRET_NAME.search(name)]
+    variables = endpoint.variables().items()
+    passed = [value for name, value in variables if value and _SECRET_NAME.search(name)]
     return [secret.reveal(), *passed] if secret else passed

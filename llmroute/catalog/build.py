@@ -14,7 +14,7 @@ from llmroute.catalog.model import Auth, Discover, Endpoint, Limits, Provider, T
 from llmroute.catalog.targets import build_target, merge
 from llmroute.config.durations import seconds
 from llmroute.config.expand import base_url
-from llmroute.config.secrets import SecretError, resolve
+from llmroute.config.secrets import Secret, SecretError, resolve
 from llmroute.config.workspace import Workspace
 
 __all__ = ["Catalog", "Problem", "build_catalog"]
@@ -110,12 +110,12 @@ def _targets(
     """Merge declared models over discovered ones over the provider's defaults."""
     defaults = source.get("defaults", {})
     declared = list(source.get("models", ()))
-    by_name = {data["model"]: data for data in found}
-    names = {data.get("upstream", data["model"]) for data in declared}
+    by_name = {_name(provider, data): data for data in found}
+    names = {_name(provider, data) for data in declared}
     targets = [
         build_target(
             provider,
-            merge(defaults, by_name.get(data.get("upstream", data["model"]), {}), data),
+            merge(defaults, by_name.get(_name(provider, data), {}), data),
             discovered=False,
         )
         for data in declared
@@ -123,9 +123,15 @@ def _targets(
     targets += [
         build_target(provider, merge(defaults, data), discovered=True)
         for data in found
-        if data["model"] not in names
+        if _name(provider, data) not in names
     ]
     return targets
+
+
+def _name(provider: Provider, data: Mapping[str, Any]) -> str:
+    """Return a model's name on the wire in the one form that its server lists."""
+    name: str = data.get("upstream", data["model"])
+    return DIALECTS[provider.discover.dialect].canonical(name) if provider.discover else name
 
 
 def _not_installed(
@@ -134,11 +140,11 @@ def _not_installed(
     if provider.discover is None:
         return {}
     dialect = DIALECTS[provider.discover.dialect]
-    present = {data["model"] for data in found}
+    present = {_name(provider, data) for data in found}
     return {
         t.id: Problem(f"{t.upstream} is not installed", dialect.get_command.format(t.upstream))
         for t in targets
-        if t.upstream not in present
+        if dialect.canonical(t.upstream) not in present
     }
 
 
@@ -165,7 +171,7 @@ def _discover(data: Mapping[str, Any] | None, protocol: str) -> Discover | None:
 def _endpoint(data: Mapping[str, Any], workspace: Workspace) -> Endpoint:
     environment = workspace.environment
     address = data.get("base_url")
-    passed = {n: environment[n] for n in data.get("pass_environment", ()) if n in environment}
+    names = [name for name in data.get("pass_environment", ()) if name in environment]
     timeouts = {name: seconds(value) for name, value in data.get("timeouts", {}).items()}
     return Endpoint(
         transport=data["transport"],
@@ -176,7 +182,8 @@ def _endpoint(data: Mapping[str, Any], workspace: Workspace) -> Endpoint:
         body=data.get("body", {}),
         timeouts=Timeouts(**timeouts),
         command=tuple(tuple(p) if isinstance(p, list) else p for p in data.get("command", ())),
-        environment={**passed, **data.get("environment", {})},
+        environment=data.get("environment", {}),
+        passed={name: Secret(environment[name]) for name in names},
         model_prefix=data.get("model_prefix", ""),
     )
 

@@ -35,11 +35,15 @@ class GetJson(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How one kind of server is asked, and what a person does to start it or to get a model."""
+    """How one kind of server is asked, and what a person does to start it or to get a model.
+
+    `canonical` turns a model's name into the form in which the server lists it.
+    """
 
     ask: Callable[[Endpoint, GetJson], Awaitable[list[Model]]]
     start_command: str
     get_command: str
+    canonical: Callable[[str], str] = str
 
 
 async def discover(endpoint: Endpoint, dialect: str, get_json: GetJson) -> Sequence[Model]:
@@ -67,7 +71,7 @@ def _origin(endpoint: Endpoint) -> Endpoint:
 async def _ollama(endpoint: Endpoint, get_json: GetJson) -> list[Model]:
     listing = await get_json(endpoint, "/api/tags")
     running = await get_json(endpoint, "/api/ps")
-    windows = {m["name"]: m.get("context_length") for m in running["models"]}
+    windows = {m["name"]: _tokens(m.get("context_length")) for m in running["models"]}
     models = []
     for entry in listing["models"]:
         shown = await get_json(endpoint, "/api/show", method="POST", body={"model": entry["name"]})
@@ -82,7 +86,7 @@ def _ollama_model(
     name, able = entry["name"], shown.get("capabilities", ())
     remote = bool(entry.get("remote_host") or shown.get("remote_host"))
     info = shown.get("model_info") or {}
-    trained = info.get(f"{info.get('general.architecture')}.context_length")
+    trained = _tokens(info.get(f"{info.get('general.architecture')}.context_length"))
     model: Model = {
         "model": name,
         "locality": "cloud" if remote else "local",
@@ -100,6 +104,11 @@ def _ollama_model(
     if remote:  # runs on the vendor's account: what it costs is not known here
         model["cost"] = None
     return {key: value for key, value in model.items() if value is not None or key == "cost"}
+
+
+def _tagged(name: str) -> str:
+    """Ollama lists a name without a tag as `:latest`."""
+    return name if ":" in name.rsplit("/", 1)[-1] else f"{name}:latest"
 
 
 def _num_ctx(shown: Mapping[str, Any]) -> int | None:
@@ -126,11 +135,11 @@ async def _lm_studio(endpoint: Endpoint, get_json: GetJson) -> list[Model]:
 def _v1_model(entry: Mapping[str, Any]) -> Model:
     able = entry.get("capabilities") or {}
     loaded = entry.get("loaded_instances") or []
-    window = loaded[0].get("config", {}).get("context_length") if loaded else None
+    window = _tokens(loaded[0].get("config", {}).get("context_length")) if loaded else None
     return _known(
         model=entry["key"],
         context_window=window,
-        trained_context=entry.get("max_context_length"),
+        trained_context=_tokens(entry.get("max_context_length")),
         parameters=entry.get("params_string"),
         loaded=bool(loaded),
         capabilities={
@@ -145,8 +154,8 @@ def _v0_model(entry: Mapping[str, Any]) -> Model:
     able = entry.get("capabilities") or ()
     return _known(
         model=entry["id"],
-        context_window=entry.get("loaded_context_length"),
-        trained_context=entry.get("max_context_length"),
+        context_window=_tokens(entry.get("loaded_context_length")),
+        trained_context=_tokens(entry.get("max_context_length")),
         loaded=entry.get("state") == "loaded" if "state" in entry else None,
         capabilities={"tools": "tool_use" in able, "vision": entry.get("type") == "vlm"},
     )
@@ -170,9 +179,15 @@ def _known(**fields: Any) -> Model:
     return {key: value for key, value in fields.items() if value is not None}
 
 
+def _tokens(value: Any) -> int | None:
+    """Return a number of tokens; anything else than a positive whole number is unknown."""
+    whole = isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return value if whole else None
+
+
 #: Every dialect by its name in `discover.dialect`.
 DIALECTS: Mapping[str, Dialect] = {
     "lm-studio": Dialect(_lm_studio, "lms server start", "lms get {}"),
-    "ollama": Dialect(_ollama, "ollama serve", "ollama pull {}"),
+    "ollama": Dialect(_ollama, "ollama serve", "ollama pull {}", _tagged),
     "openai": Dialect(_openai, "start the server", "load {} in the server"),
 }

@@ -116,7 +116,11 @@ class Auth:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where and how a provider is called."""
+    """Where and how a provider is called.
+
+    `environment` holds the variables that its file sets for a program, `passed` those that the
+    program gets from the process's own environment.
+    """
 
     transport: str
     protocol: str
@@ -127,7 +131,13 @@ class Endpoint:
     timeouts: Timeouts = Timeouts()
     command: tuple[str | tuple[str, ...], ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    passed: Mapping[str, Secret] = field(default_factory=dict)
     model_prefix: str = ""
+
+    def variables(self) -> dict[str, str]:
+        """Return the whole environment of a program, secrets revealed: for starting it only."""
+        passed = {name: value.reveal() for name, value in self.passed.items()}
+        return {**passed, **self.environment}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from llmroute.catalog.cost import NANO, Price, Rates, pico_per_token
 from llmroute.catalog.model import (
@@ -54,7 +54,8 @@ def model_size(value: float | str | None) -> float | None:
 def build_target(provider: Provider, data: Mapping[str, Any], *, discovered: bool) -> Target:
     """Build the target of one model from its merged, schema-checked data."""
     model = data["model"]
-    locality = data.get("locality", provider.locality)
+    elsewhere = "cloud" in (provider.locality, data.get("locality"))
+    locality: Literal["local", "cloud"] = "cloud" if elsewhere else "local"
     size = model_size(data.get("parameters"))
     limits = _limits(provider.limits, data.get("limits", {}))
     return Target(

@@ -42,6 +42,7 @@ def check_provider(document: Document, around: Surroundings) -> Iterator[Diagnos
     yield from _secrets(document, around)
     yield from _headers(document)
     yield from _url(document, around)
+    yield from _unbound(document)
     yield from _expansions(document)
     models = items_of(document.data, "models")
     named = [(("models", i, "model"), text_of(m, "model")) for i, m in enumerate(models)]
@@ -49,6 +50,19 @@ def check_provider(document: Document, around: Surroundings) -> Iterator[Diagnos
     yield from _dates(document, ("defaults",), map_of(document.data, "defaults"))
     for index, model in enumerate(models):
         yield from _dates(document, ("models", index), model)
+
+
+def _unbound(document: Document) -> Iterator[Diagnostic]:
+    """Without an address LiteLLM calls the vendor's own, so such a provider is never local."""
+    endpoint = map_of(document.data, "endpoint")
+    local = text_of(document.data, "locality") == "local"
+    if local and text_of(endpoint, "transport") == "litellm" and "base_url" not in endpoint:
+        yield document.diagnostic(
+            "base-url-local",
+            "locality is local, but without base_url LiteLLM calls the vendor's own address",
+            ("locality",),
+            help="write locality: cloud, or the base_url of a machine in your network",
+        )
 
 
 def _secrets(document: Document, around: Surroundings) -> Iterator[Diagnostic]:

@@ -2,36 +2,57 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
+from typing import NoReturn
 
-from llmroute.errors import ErrorKind, TargetError
+from llmroute.adapter.jsontext import JsonError, parse
+from llmroute.errors import ErrorKind, TargetError, UsageError
 from llmroute.types import Request, Response
 
-__all__ = ["check_answer"]
+__all__ = ["answer_check"]
 
 
-def check_answer(request: Request, response: Response) -> None:
-    """Check an answer against the JSON Schema that the request asked for.
+def answer_check(request: Request) -> Callable[[Response], None]:
+    """Return a check of answers against the JSON Schema that a request asks for.
 
-    Answers that call tools, refuse or were cut by `max_tokens` are not held against it.
+    Answers that call tools, refuse or were cut by `max_tokens` are not held against it. The check
+    raises `TargetError` (kind `malformed`) for text that is no JSON or does not follow the schema.
+    References are resolved inside the schema only, never fetched.
 
     Raises:
-        TargetError: the text is no JSON, or does not follow the schema (kind `malformed`).
+        UsageError: the request's schema is no JSON Schema.
 
     """
     schema = request.json_schema
-    if schema is None or response.finish_reason != "stop" or response.refusal:
-        return
-    from jsonschema_rs import ValidationError, validator_for
+    if schema is None:
+        return _accept
+    from jsonschema_rs import ReferencingError, ValidationError, validator_for
 
     try:
-        validator = validator_for(dict(schema))
-    except ValidationError as exc:
-        raise TargetError(
-            ErrorKind.INVALID_REQUEST, f"response_format is no JSON Schema: {exc.message}"
-        ) from exc
-    try:
-        validator.validate(json.loads(response.text or ""))
-    except (ValidationError, ValueError) as exc:
-        reason = exc.message if isinstance(exc, ValidationError) else "the answer is no JSON"
-        raise TargetError(ErrorKind.MALFORMED, f"the schema was not followed: {reason}") from exc
+        validator = validator_for(dict(schema), retriever=_refuse)
+    except (ValidationError, ReferencingError, ValueError) as exc:
+        raise UsageError(f"response_format does not hold a JSON Schema: {exc}") from exc
+
+    def check(response: Response) -> None:
+        if response.finish_reason != "stop" or response.refusal:
+            return
+        try:
+            validator.validate(parse(response.text or ""))
+        except ValidationError as exc:
+            raise _broken(exc.message) from exc
+        except JsonError as exc:
+            raise _broken(f"the answer is no JSON ({exc})") from exc
+
+    return check
+
+
+def _accept(response: Response) -> None:
+    """Accept any answer."""
+
+
+def _refuse(uri: str) -> NoReturn:
+    raise ValueError(f"{uri} is outside the schema, and nothing is fetched")
+
+
+def _broken(reason: str) -> TargetError:
+    return TargetError(ErrorKind.MALFORMED, f"the schema was not followed: {reason}")

@@ -10,13 +10,12 @@ from contextlib import aclosing
 
 from llmroute.adapter.adapter import Adapter
 from llmroute.adapter.answer import collect
-from llmroute.dispatch.answers import check_answer
+from llmroute.dispatch.answers import answer_check
 from llmroute.dispatch.attempts import Attempts, OnAttempt
 from llmroute.dispatch.live import LiveState
 from llmroute.dispatch.pace import Pace
 from llmroute.dispatch.plan import Step
 from llmroute.dispatch.run import Run
-from llmroute.dispatch.stream import AnswerStream
 from llmroute.errors import TargetError
 from llmroute.policy.decision import Decision
 from llmroute.types import Request, Response
@@ -53,37 +52,32 @@ class Dispatcher:
         Raises:
             NoEligibleTarget: the decision ranks nobody.
             RouteFailed: every attempt failed.
+            UsageError: the request's JSON Schema is not one.
 
         """
-        run = self._run(request, decision, timeout, on_attempt)
+        check = answer_check(request)
+        run = self.run(request, decision, timeout, on_attempt)
         async for step in run.steps():
             try:
                 response = await self._whole(run, step)
+                check(response)
             except TargetError as error:
                 run.failed(step, error)
                 continue
+            except BaseException:
+                run.abandoned()
+                raise
             return run.succeeded(step, response)
         raise run.exhausted()
 
-    def stream(
-        self,
-        request: Request,
-        decision: Decision,
-        *,
-        timeout: float | None = None,
-        on_attempt: OnAttempt | None = None,
-    ) -> AnswerStream:
-        """Return the answer as a stream; it commits to a target at the first content."""
-        run = self._run(request, decision, timeout, on_attempt)
-        return AnswerStream(run)
-
-    def _run(
+    def run(
         self,
         request: Request,
         decision: Decision,
         timeout: float | None,
         on_attempt: OnAttempt | None,
     ) -> Run:
+        """Return a request at the beginning of its way, its deadline counting from now."""
         deadline = self._pace.clock() + (DEFAULT_DEADLINE if timeout is None else timeout)
         return Run(
             request,
@@ -102,8 +96,5 @@ class Dispatcher:
         """
         if step.target.capabilities.streaming:
             async with aclosing(run.chunks(step)) as chunks:
-                response = collect([chunk async for chunk in chunks], step.target)
-        else:
-            response = await run.whole(step)
-        check_answer(run.request, response)
-        return response
+                return collect([chunk async for chunk in chunks], step.target)
+        return await run.whole(step)

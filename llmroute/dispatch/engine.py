@@ -3,45 +3,52 @@
 from __future__ import annotations
 
 import asyncio
-from functools import cached_property
+from threading import Lock
 
 from llmroute.adapter.adapter import Adapter
 from llmroute.dispatch.dispatcher import Dispatcher
 from llmroute.dispatch.live import LiveState
 from llmroute.dispatch.pace import Pace
 from llmroute.dispatch.portal import Portal
-from llmroute.dispatch.refresh import Refresher
+from llmroute.dispatch.refresh import OnFound, Refresher
 
 __all__ = ["Engine"]
 
 
 class Engine:
-    """The adapter, the dispatcher, the refresher, and the portal for plain code."""
+    """The adapter, the dispatcher, the refresher, and the portal that they share.
 
-    def __init__(self, live: LiveState, adapter: Adapter | None, pace: Pace | None) -> None:
+    `on_found` takes what a discovering server answered.
+    """
+
+    def __init__(
+        self, live: LiveState, adapter: Adapter | None, pace: Pace | None, on_found: OnFound
+    ) -> None:
         self.adapter = adapter or Adapter()
         pace = pace or Pace()
         self.dispatcher = Dispatcher(self.adapter, live, pace)
-        self.refresher = Refresher(self.adapter, pace.clock)
-        self._background: set[asyncio.Task[None]] = set()
+        self._portal: Portal | None = None
+        self._lock = Lock()
+        self.refresher = Refresher(self.adapter, pace.clock, lambda: self.portal, on_found)
 
-    @cached_property
+    @property
     def portal(self) -> Portal:
-        """The event loop for plain code, started on first use."""
-        return Portal()
-
-    def in_background(self, task: asyncio.Task[None]) -> None:
-        """Keep a task alive until it ends."""
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        """The event loop for plain code and for discovery, started on first use."""
+        with self._lock:
+            if self._portal is None:
+                self._portal = Portal()
+            return self._portal
 
     async def aclose(self) -> None:
-        """Close every connection."""
-        for task in self._background:
-            task.cancel()
+        """Close every connection, and end the portal; safe to call twice."""
         await self.adapter.aclose()
+        portal, self._portal = self._portal, None
+        if portal is not None:
+            await asyncio.to_thread(portal.close)
 
     def close(self) -> None:
-        """Close every connection, from plain code, and end the portal."""
-        self.portal.run(self.aclose())
-        self.portal.close()
+        """Close every connection, from plain code, and end the portal; safe to call twice."""
+        portal = self.portal
+        portal.run(self.adapter.aclose())
+        portal.close()
+        self._portal = None

@@ -100,10 +100,15 @@ class Plan:
 def _within_price(
     ranking: Sequence[Ranked], ratio: float | None
 ) -> tuple[list[Target], list[Target]]:
-    """Split a ranking by the bound that the first target's estimate sets; unknown is over."""
-    if ratio is None or not ranking or ranking[0].estimate.cost is None:
+    """Split a ranking by the bound that the first target's estimate sets; unknown is over.
+
+    Where the first target's own price is unknown, the cheapest known estimate sets it.
+    """
+    known = [r.estimate.cost for r in ranking if r.estimate.cost is not None]
+    if ratio is None or not known:
         return [item.target for item in ranking], []
-    limit = Decimal(str(ratio)) * ranking[0].estimate.cost
+    first = ranking[0].estimate.cost
+    limit = Decimal(str(ratio)) * (min(known) if first is None else first)
     allowed: list[Target] = []
     over: list[Target] = []
     for item in ranking:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import Future
 from typing import Any, Self, TypeVar
 
 from llmroute.dispatch.stream import AnswerStream
+from llmroute.errors import UsageError
 from llmroute.policy.decision import Decision
 from llmroute.types import Attempt, Chunk, Response
 
@@ -28,15 +30,24 @@ class Portal:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end and return its result; an interrupt cancels it."""
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise UsageError("a plain call inside a callback would wait for itself; use acomplete")
+        future = self.submit(work)
         try:
             return future.result()
         except BaseException:
             future.cancel()
             raise
 
+    def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Start a coroutine on the portal's loop."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
     def close(self) -> None:
-        """End the loop and its thread."""
+        """End the loop and its thread; safe to call twice."""
+        if self._loop.is_closed():
+            return
         self.run(self._drain())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -63,8 +74,8 @@ class SyncStream:
         return self._stream.response
 
     @property
-    def decision(self) -> Decision:
-        """The decision that is carried out."""
+    def decision(self) -> Decision | None:
+        """The decision that is carried out; None before the first chunk was asked for."""
         return self._stream.decision
 
     @property

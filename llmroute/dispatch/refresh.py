@@ -4,75 +4,111 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
+from threading import Lock
 
 from llmroute.adapter.adapter import Adapter
 from llmroute.catalog.build import Catalog, Problem
 from llmroute.catalog.discovery import DIALECTS, discover
-from llmroute.catalog.model import Provider
+from llmroute.catalog.model import Discover, Provider
+from llmroute.dispatch.portal import Portal
 from llmroute.errors import ErrorKind, TargetError
 
-__all__ = ["Refresher", "apply"]
+__all__ = ["Found", "OnFound", "Refresher", "applied"]
 
 #: Seconds that a server may take to accept a connection, and to list its models.
 _CONNECT, _TOTAL = 1.0, 5.0
 _NO_ANSWER = frozenset({ErrorKind.UNAVAILABLE, ErrorKind.TIMEOUT})
 
-Found = tuple[str, Sequence[dict[str, object]] | Problem]
+#: A server's models, or why it cannot be used.
+Found = Sequence[dict[str, object]] | Problem
+OnFound = Callable[[str, Found], None]
 
 
 class Refresher:
-    """Knows when each discovering provider was asked last, and asks those that are due."""
+    """Knows when each discovering provider was asked last, and asks those that are due.
 
-    def __init__(self, adapter: Adapter, clock: Callable[[], float]) -> None:
+    Asking happens on the portal's loop, once per provider at a time: a caller that goes away ends
+    nothing, and callers on several loops share one answer. `on_found` takes each answer.
+    """
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        clock: Callable[[], float],
+        portal: Callable[[], Portal],
+        on_found: OnFound,
+    ) -> None:
         self._adapter = adapter
         self._clock = clock
-        self._asked: dict[str, float] = {}
+        self._portal = portal
+        self._on_found = on_found
+        self._answered: dict[str, float] = {}
+        self._running: dict[str, Future[None]] = {}
+        self._lock = Lock()
 
-    def never_asked(self, catalog: Catalog) -> bool:
-        """Whether a discovering provider has not been asked yet."""
-        return any(p.discover and p.name not in self._asked for p in catalog.providers.values())
+    def never_answered(self, catalog: Catalog) -> list[Provider]:
+        """Return the discovering providers of which nothing is known yet."""
+        every = catalog.providers.values()
+        return [p for p in every if p.discover and p.name not in self._answered]
 
     def due(self, catalog: Catalog) -> list[Provider]:
         """Return the providers whose interval has passed, or that were never asked."""
-        now = self._clock()
+        now, never = self._clock(), float("-inf")
         return [
             provider
             for provider in catalog.providers.values()
             if provider.discover
-            and now - self._asked.get(provider.name, float("-inf")) >= provider.discover.interval
+            and now - self._answered.get(provider.name, never) >= provider.discover.interval
         ]
 
-    async def ask(self, providers: Sequence[Provider]) -> list[Found]:
-        """Ask providers at once; each answer is its models, or why it cannot be used."""
-        for provider in providers:
-            self._asked[provider.name] = self._clock()
-        return await asyncio.gather(*(self._ask(provider) for provider in providers))
+    def start(self, providers: Sequence[Provider]) -> list[Future[None]]:
+        """Ask providers, or join the asking that is under way."""
+        with self._lock:
+            return [self._started(provider) for provider in providers]
 
-    async def _ask(self, provider: Provider) -> Found:
-        spec, endpoint = provider.discover, provider.endpoint
-        assert spec is not None  # noqa: S101 - only discovering providers are asked
+    async def ask(self, providers: Sequence[Provider]) -> None:
+        """Ask providers and wait for all answers; leaving early stops none of it."""
+        started = self.start(providers)
+        await asyncio.gather(*(asyncio.shield(asyncio.wrap_future(f)) for f in started))
+
+    def _started(self, provider: Provider) -> Future[None]:
+        running = self._running.get(provider.name)
+        if running is None or running.done():
+            running = self._portal().submit(self._learn(provider))
+            self._running[provider.name] = running
+        return running
+
+    async def _learn(self, provider: Provider) -> None:
+        spec = provider.discover
+        if spec is not None:
+            self._on_found(provider.name, await self._ask(provider, spec))
+        self._answered[provider.name] = self._clock()
+
+    async def _ask(self, provider: Provider, spec: Discover) -> Found:
+        endpoint = provider.endpoint
         timeouts = replace(endpoint.timeouts, connect=min(endpoint.timeouts.connect, _CONNECT))
         quick = replace(endpoint, timeouts=timeouts)
         start = DIALECTS[spec.dialect].start_command
         try:
             async with asyncio.timeout(_TOTAL):
-                return provider.name, await discover(quick, spec.dialect, self._adapter.get_json)
+                return await discover(quick, spec.dialect, self._adapter.get_json)
         except TimeoutError:
             reason = f"{endpoint.base_url} did not list its models within {_TOTAL:g} s"
-            return provider.name, Problem(reason, f"look whether it hangs; else run: {start}")
+            return Problem(reason, f"look whether it hangs; else run: {start}")
         except TargetError as exc:
             if exc.kind in _NO_ANSWER:
-                reason = f"nothing answers at {endpoint.base_url}"
-                return provider.name, Problem(reason, f"run: {start}")
-            return provider.name, Problem(exc.message, exc.help or "see its log")
+                return Problem(f"nothing answers at {endpoint.base_url}", f"run: {start}")
+            return Problem(exc.message, exc.help or "see its log")
 
 
-def apply(catalog: Catalog, found: Sequence[Found]) -> Catalog:
-    """Return the catalogue with what servers answered."""
-    for name, answer in found:
-        if isinstance(answer, Problem):
-            catalog = catalog.with_problem(name, answer)
-        else:
-            catalog = catalog.with_discovered(name, answer)
-    return catalog
+def applied(catalog: Catalog, name: str, found: Found) -> Catalog:
+    """Return the catalogue with what a server answered; an answer of odd types is a problem."""
+    if isinstance(found, Problem):
+        return catalog.with_problem(name, found)
+    try:
+        return catalog.with_discovered(name, found)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as exc:
+        reason = f"its model list holds what no model list should ({exc!r})"
+        return catalog.with_problem(name, Problem(reason, "update the server"))

@@ -9,16 +9,23 @@ from dataclasses import replace
 
 from llmroute.adapter.adapter import Adapter
 from llmroute.catalog.cost import nano_to_usd
+from llmroute.catalog.model import Target
 from llmroute.dispatch.attempts import Attempts
 from llmroute.dispatch.live import LiveState
 from llmroute.dispatch.pace import Pace
 from llmroute.dispatch.plan import Plan, Step
 from llmroute.dispatch.timers import Timers, timed
-from llmroute.errors import NoEligibleTarget, RouteFailed, TargetError
+from llmroute.errors import ErrorKind, NoEligibleTarget, RouteFailed, TargetError
 from llmroute.policy.decision import Decision
-from llmroute.types import Chunk, Request, Response
+from llmroute.policy.facts import estimate_tokens
+from llmroute.types import Chunk, Request, Response, Usage
 
-__all__ = ["Run"]
+__all__ = ["MAX_ANSWER", "MAX_WAIT", "Run"]
+
+#: Characters that an answer may have in all.
+MAX_ANSWER = 16 * 1024 * 1024
+#: Seconds that nobody waits longer for one target: elsewhere is faster.
+MAX_WAIT = 120.0
 
 
 class Run:
@@ -48,6 +55,8 @@ class Run:
         self._plan = Plan(decision)
         self._last: TargetError | None = None
         self._warnings: list[str] = []
+        self._not_before: dict[str, float] = {}
+        self._too_long: list[str] = []
 
     async def chunks(self, step: Step) -> AsyncGenerator[Chunk, None]:
         """Stream one target's answer under its timers, measuring it."""
@@ -55,29 +64,30 @@ class Run:
         timers = self._timers(step)
         self.attempts.begin(target, timers.started)
         self._warnings = []
-        try:
-            source = self._adapter.stream(target, self.request, self._warnings)
-            async with aclosing(timed(source, timers)) as chunks:
-                async for chunk in chunks:
-                    self.attempts.saw(chunk)
-                    yield chunk
-        except (asyncio.CancelledError, GeneratorExit):
-            self.attempts.abandoned()
-            raise
+        size = 0
+        source = self._adapter.stream(target, self.request, self._warnings)
+        async with aclosing(timed(source, timers)) as chunks:
+            async for chunk in chunks:
+                self.attempts.saw(chunk)
+                size += _size(chunk)
+                if size > MAX_ANSWER:
+                    message = f"the answer is larger than {MAX_ANSWER:,} characters"
+                    raise TargetError(ErrorKind.MALFORMED, message, code="too_long")
+                yield chunk
 
     async def whole(self, step: Step) -> Response:
-        """Ask one target for a whole answer in one piece, under its total timer."""
+        """Ask one target for a whole answer in one piece.
+
+        While another target is left, it never takes more than half of the time that remains.
+        """
         timers = self._timers(step)
         self.attempts.begin(step.target, timers.started)
         self._warnings = []
         try:
-            async with asyncio.timeout(timers.total):
+            async with asyncio.timeout(timers.whole):
                 return await self._adapter.complete(step.target, self.request)
         except TimeoutError as exc:
-            raise timers.error() from exc
-        except asyncio.CancelledError:
-            self.attempts.abandoned()
-            raise
+            raise timers.whole_error() from exc
 
     def _timers(self, step: Step) -> Timers:
         timeouts = step.target.provider.endpoint.timeouts
@@ -93,15 +103,24 @@ class Run:
         if not self.decision.ranking:
             raise NoEligibleTarget(_no_target(self.decision), self.decision)
         while (step := self._plan.next()) and self._remaining() > 0:
-            if step.repeat:
-                await self._wait()
+            if step.repeat and not await self._waited(step.target):
+                continue
             yield step
 
-    async def _wait(self) -> None:
-        """Wait as the provider asked, else with full jitter, at most until the deadline."""
-        asked = self._last.retry_after if self._last else None
-        wait = self._pace.backoff(len(self.attempts.records)) if asked is None else asked
-        await self._pace.sleep(min(wait, max(self._remaining(), 0.0)))
+    async def _waited(self, target: Target) -> bool:
+        """Wait as long as the target asked for, else with full jitter.
+
+        False, without waiting, where that is longer than what is left or than anybody waits.
+        """
+        not_before = self._not_before.get(target.id)
+        wait = self._pace.backoff(len(self.attempts.records))
+        if not_before is not None:
+            wait = max(not_before - self._pace.clock(), 0.0)
+        if wait >= min(self._remaining(), MAX_WAIT):
+            self._too_long.append(f"  {target.id} would have to be waited for {wait:.0f} s")
+            return False
+        await self._pace.sleep(wait)
+        return True
 
     def _remaining(self) -> float:
         return self._deadline - self._pace.clock()
@@ -110,13 +129,16 @@ class Run:
         """Record a failed call and change the plan accordingly."""
         error.target = step.target.id
         self._last = error
+        if error.retry_after is not None:
+            self._not_before[step.target.id] = self._pace.clock() + error.retry_after
         self.attempts.failed(error)
         self._plan.failed(step.target, error)
 
     def succeeded(self, step: Step, response: Response) -> Response:
         """Record the answer, and return it with its cost, attempts and decision."""
-        target, price = step.target, step.target.price
-        cost = nano_to_usd(price.charge(response.usage)) if price else None
+        target = step.target
+        response = replace(response, usage=self._usage(response))
+        cost = nano_to_usd(self._charge(target, response.usage))
         self.attempts.succeeded(response, cost)
         self._live.served(self.request, target)
         return replace(
@@ -128,6 +150,27 @@ class Run:
             decision=self.decision,
         )
 
+    def _charge(self, target: Target, usage: Usage) -> int | None:
+        """Return nano-dollars; None where the price was unknown when the decision was made."""
+        estimate = next(r.estimate for r in self.decision.ranking if r.target is target)
+        if target.price is None or estimate.cost is None:
+            return None
+        return target.price.charge(usage)
+
+    def _usage(self, response: Response) -> Usage:
+        """Return the usage as reported, else an estimate from the texts, marked as such."""
+        usage = response.usage
+        if not usage.estimated or usage.input or usage.output:
+            return usage
+        calls = "".join(call.name + call.arguments for call in response.tool_calls)
+        said = (response.text or "") + (response.reasoning or "") + calls
+        prompt: int = self.decision.facts["tokens"]
+        return replace(usage, input=prompt, output=round(estimate_tokens(said)))
+
+    def abandoned(self) -> None:
+        """Record that a call ended without an answer or an error of its own."""
+        self.attempts.abandoned()
+
     def exhausted(self) -> RouteFailed:
         """Return the error of a request that nobody answered: every attempt, and what to do."""
         tried = self.attempts.records
@@ -135,10 +178,17 @@ class Run:
         if self._plan.over_price:
             left_out = ", ".join(self._plan.over_price)
             lines.append(f"  left out by fallback.max_price_ratio: {left_out}")
+        lines += self._too_long
         if self._remaining() <= 0:
             lines.append("  the deadline passed")
         head = f"no answer after {len(tried)} attempt{'s' if len(tried) != 1 else ''}"
         return RouteFailed("\n".join([f"{head}:", *lines]), tried, self._last)
+
+
+def _size(chunk: Chunk) -> int:
+    called = chunk.tool_call
+    arguments = len(called.arguments) if called else 0
+    return len(chunk.text) + len(chunk.reasoning) + len(chunk.refusal) + arguments
 
 
 def _no_target(decision: Decision) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Self
@@ -20,24 +20,26 @@ __all__ = ["AnswerStream"]
 class AnswerStream:
     """An answer as it arrives: an async iterator of chunks.
 
-    `attempts` and `decision` are there at any time, `response` once the stream has ended.
+    `start` makes the decision when the first chunk is asked for; `response` is there once the
+    stream has ended.
     Leaving early (`aclose`, or the end of `async with`) closes the call upstream.
     """
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
+    def __init__(self, start: Callable[[], Awaitable[Run]]) -> None:
+        self._start = start
+        self._run: Run | None = None
         self._chunks = self._all()
         self.response: Response | None = None
 
     @property
-    def decision(self) -> Decision:
-        """The decision that is carried out."""
-        return self._run.decision
+    def decision(self) -> Decision | None:
+        """The decision that is carried out; None before the first chunk was asked for."""
+        return self._run.decision if self._run else None
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
         """The calls made so far."""
-        return tuple(self._run.attempts.records)
+        return tuple(self._run.attempts.records) if self._run else ()
 
     def __aiter__(self) -> Self:
         return self
@@ -56,11 +58,11 @@ class AnswerStream:
         await self._chunks.aclose()
 
     async def _all(self) -> AsyncGenerator[Chunk, None]:
-        run = self._run
+        run = self._run = await self._start()
         async for step in run.steps():
             committed = False
             try:
-                async with aclosing(self._one(step)) as chunks:
+                async with aclosing(self._one(run, step)) as chunks:
                     async for chunk in chunks:
                         committed = True
                         yield chunk
@@ -71,15 +73,18 @@ class AnswerStream:
                         f"the answer broke off: {error}", run.attempts.records, error
                     ) from error
                 continue
+            except BaseException:
+                run.abandoned()
+                raise
             return
         raise run.exhausted()
 
-    async def _one(self, step: Step) -> AsyncGenerator[Chunk, None]:
+    async def _one(self, run: Run, step: Step) -> AsyncGenerator[Chunk, None]:
         """Stream one target's answer; nothing is passed on before its first content."""
         target = step.target
         seen: list[Chunk] = []
         committed = False
-        async with aclosing(self._run.chunks(step)) as chunks:
+        async with aclosing(run.chunks(step)) as chunks:
             async for chunk in chunks:
                 seen.append(chunk)
                 if committed:
@@ -88,4 +93,8 @@ class AnswerStream:
                     committed = True
                     for held in seen:
                         yield replace(held, target=target.id)
-        self.response = self._run.succeeded(step, collect(seen, target))
+        response = collect(seen, target)
+        if not committed:
+            for held in seen:
+                yield replace(held, target=target.id)
+        self.response = run.succeeded(step, response)

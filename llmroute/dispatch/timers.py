@@ -28,8 +28,15 @@ class Timers:
         share = remaining / 2 if more else remaining
         self.first_token = min(timeouts.first_token, share)
         self.total = min(timeouts.total, remaining)
+        self.whole = min(timeouts.total, share)
+        cut = self.first_token < timeouts.first_token or self.total < timeouts.total
+        self._help = "allow the request more time" if cut else "raise timeouts in the provider file"
         self._progress_by = self.started + self.first_token
         self._waiting_for = f"the first token ({self.first_token:.3g} s)"
+
+    def whole_error(self) -> TargetError:
+        """Return the error of an answer in one piece that did not come in time."""
+        return _timeout(f"the whole answer ({self.whole:.3g} s)", self._help)
 
     def progressed(self) -> None:
         """Restart the idle timer: something of the answer arrived."""
@@ -44,9 +51,11 @@ class Timers:
         """Return the error of the timer that fired."""
         over = self._clock() >= self.started + self.total
         waited = f"the whole answer ({self.total:.3g} s)" if over else self._waiting_for
-        return TargetError(
-            ErrorKind.TIMEOUT, f"waited for {waited}", help="raise timeouts in the provider file"
-        )
+        return _timeout(waited, self._help)
+
+
+def _timeout(waited: str, help_text: str) -> TargetError:
+    return TargetError(ErrorKind.TIMEOUT, f"waited for {waited}", help=help_text)
 
 
 async def timed(chunks: AsyncGenerator[Chunk, None], timers: Timers) -> AsyncGenerator[Chunk, None]:

@@ -22,6 +22,7 @@ RULES: Mapping[str, str] = {
     "file-unreadable": "a file or folder cannot be read",
     "file-writable": "everybody on the machine can write a file or folder",
     "input-default": "the default of an input is not one of its values",
+    "let-redefined": "a policy defines a name again that one which it extends has defined",
     "let-shadows-root": "a name under let is the name of a root",
     "policy-extends": "a policy extends itself",
     "policy-name": "a policy's name differs from its file's",

@@ -28,7 +28,7 @@ def check_policy(
     """
     data = document.data
     names = {*data.get("let", {}), *inherited}
-    found = [*_check_lets(document, metadata)]
+    found = [*_check_lets(document, metadata), *_redefined(document, inherited)]
     for path, text in _expressions(data):
         scope = Scope(ROOTS, names, metadata)
         found += [_placed(document, path, text, item) for item in check_expression(text, scope)]
@@ -72,6 +72,17 @@ def _check_lets(document: Document, metadata: Collection[str] | None) -> Iterato
             yield document.diagnostic("let-shadows-root", message, path, key=True)
         for item in check_expression(text, Scope(_REQUEST_ROOTS, (), metadata)):
             yield _placed(document, path, text, item)
+
+
+def _redefined(document: Document, inherited: Collection[str]) -> Iterator[Diagnostic]:
+    """Refuse a second meaning for a name that an inherited requirement may read."""
+    for name in document.data.get("let", {}):
+        if name in inherited:
+            message = f'"{name}" is already defined by a policy that this one extends'
+            path = ("let", name)
+            yield document.diagnostic(
+                "let-redefined", message, path, key=True, help="choose another name"
+            )
 
 
 def _bare_parametric(document: Document, path: Path, text: str) -> list[Diagnostic]:

@@ -70,16 +70,21 @@ class CompiledRule:
         """Whether the condition, where it reads only the request, holds; True for the others."""
         if self.when is None or self.when_stage != "request":
             return True
+        if self.when.roots & context.failed:
+            return False
         return self._holds(self.when, context.request_scope, context.note)
 
     def contribution(self, candidate: Candidate, context: Context) -> Contribution | None:
         """Return what the rule gives a target, None where its condition is false there."""
         target_id = candidate.target.id
         if self.when_stage == "target" and self.when is not None:
-            if not self._holds(self.when, candidate.scope, context.note):
+            failed = self.when.roots & context.failed
+            if failed or not self._holds(self.when, candidate.scope, context.note):
                 return None
         elif not self._whens.get(target_id, True):
             return None
+        if self.prefer.roots & context.failed:
+            return self._valued(Value(0, "cannot be evaluated"))
         folded = self._values.get(target_id)
         return folded or self._valued(self.prefer.measure(candidate, context))
 
@@ -148,6 +153,7 @@ class CompiledPolicy:
             return expression.evaluate(context.request_scope)
         except EvaluationError as exc:
             context.note(f"let {name}, {expression.text}: {exc}")
+            context.failed.add(name)
             return None
 
     def _fact_names(self) -> frozenset[str]:

@@ -32,8 +32,8 @@ class Surroundings:
 class Context:
     """One request on its way through a policy.
 
-    `request_scope` holds the roots that do not depend on a target; names under `let` are added
-    to it as they are needed.
+    `request_scope` holds the roots that do not depend on a target, and the names under `let`;
+    `failed` those names whose conditions could not be evaluated.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class Context:
         self.around = around
         self.facts = Facts(request)
         self.notes: dict[str, int] = {}
+        self.failed: set[str] = set()
         self.request_scope: dict[str, Any] = {
             "request": request_view(request),
             "facts": self.facts.view(fact_names),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from llmroute.catalog.cost import NANO
+from llmroute.catalog.cost import NANO, Price
 from llmroute.catalog.model import Target
 from llmroute.types import Request
 
@@ -14,8 +14,6 @@ __all__ = ["Estimate", "estimate"]
 
 #: Output tokens expected where neither the request nor the model says more.
 _USUAL_OUTPUT = 500
-#: Output tokens allowed where neither the request nor the model sets a cap.
-_USUAL_CAP = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +46,24 @@ class Estimate:
         return self.cost / 1000 / max(self.tokens_in + self.tokens_out, 1)
 
 
+def _free_output(price: Price) -> bool:
+    return all(tier.output == 0 for tier in price.tiers)
+
+
 def estimate(request: Request, tokens_in: int, target: Target, today: date) -> Estimate:
     """Estimate one request at one target.
 
     Expected output: the model's `typical_output`, else 500 tokens, at most `max_tokens`.
-    Allowed output: `max_tokens`, else the model's `max_output`, else 4,096 tokens. A price
+    Allowed output: `max_tokens` where the target can be told, else the model's `max_output`;
+    without either nothing bounds it, and `cost_max` is unknown unless output is free. A price
     outside its dates is unknown.
     """
-    asked = request.max_tokens
+    asked = None if "max_tokens" in target.wire.reject else request.max_tokens
     expected = target.typical_output or _USUAL_OUTPUT
     expected = expected if asked is None else min(expected, asked)
-    allowed = asked or target.max_output or _USUAL_CAP
     price = target.price
     if price is None or not price.valid_on(today):
         return Estimate(tokens_in, expected, None, None)
-    cost, most = price.nano(tokens_in, expected), price.nano(tokens_in, allowed)
-    return Estimate(tokens_in, expected, cost, most)
+    allowed = asked or target.max_output or (0 if _free_output(price) else None)
+    most = None if allowed is None else price.nano(tokens_in, allowed)
+    return Estimate(tokens_in, expected, price.nano(tokens_in, expected), most)

@@ -32,6 +32,15 @@ MAX_DEPTH = 16
 ROOTS = frozenset({"request", "facts", "target", "estimate", "live", "budget", "now"})
 
 Node = Mapping[str, Any]
+#: What jmespath.py raises on data of types or sizes that a function does not take.
+_FAILURES = (
+    exceptions.JMESPathError,
+    ArithmeticError,
+    AttributeError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 class ExpressionError(ValueError):
@@ -84,7 +93,7 @@ class Expression:
         """
         try:
             return self._compiled.search(scope)
-        except (exceptions.JMESPathError, TypeError, ValueError) as exc:
+        except _FAILURES as exc:
             raise EvaluationError(_short(exc)) from exc
 
     def __repr__(self) -> str:
@@ -127,7 +136,7 @@ def field_paths(node: Node) -> Iterator[tuple[str, ...]]:
     What a projection, filter or expression reference reads of each element is left out.
     """
     kind, children = node["type"], node.get("children", [])
-    if kind == "current":
+    if kind in ("current", "identity"):
         yield ("@",)
     elif kind == "field":
         yield (node["value"],)
@@ -140,10 +149,11 @@ def field_paths(node: Node) -> Iterator[tuple[str, ...]]:
 
 def _chained(children: Sequence[Node], steps: Sequence[Node]) -> Iterator[tuple[str, ...]]:
     """Follow the fields that lead on from the first child; nothing else is at top level."""
-    first, *rest = field_paths(children[0])
-    if rest or not _leads_on(children[0]):
-        yield from (first, *rest)
+    paths = list(field_paths(children[0]))
+    if len(paths) != 1 or not _leads_on(children[0]):
+        yield from paths
         return
+    first = paths[0]
     for child in steps:
         if child["type"] == "field":
             first = (*first, child["value"])

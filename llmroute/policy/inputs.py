@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from llmroute.catalog.model import Capabilities
 from llmroute.config.diagnostics import did_you_mean
 from llmroute.errors import UsageError
 from llmroute.types import Request
@@ -28,6 +29,11 @@ def check_inputs(request: Request, inputs: Mapping[str, Any] | None) -> Request:
         UsageError: a label is not declared, or its value is not one that it may have.
 
     """
+    for capability in request.route.require:
+        if capability not in Capabilities.names():
+            hint = did_you_mean(capability, Capabilities.names())
+            listed = f"there are: {', '.join(Capabilities.names())}"
+            raise UsageError(f'route.require: no capability "{capability}"; {hint or listed}')
     if inputs is None:
         return request
     for name, value in request.metadata.items():

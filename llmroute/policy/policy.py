@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -21,7 +22,7 @@ from llmroute.policy.decide import decide
 from llmroute.policy.decision import Decision
 from llmroute.policy.explain import explain
 from llmroute.policy.live import Priors
-from llmroute.policy.source import PolicySource, policy_source
+from llmroute.policy.source import PolicySource, Require, policy_source
 from llmroute.types import Request
 
 __all__ = ["Policy", "load_policy"]
@@ -41,6 +42,12 @@ class Policy:
         self.source = source
         self.fingerprint = fingerprint
         self._compiled: CompiledPolicy | None = None
+
+    def joined(self, require: Sequence[Mapping[str, Any]], fingerprint: str) -> Policy:
+        """Return the policy with a workspace's requirements in front of its own."""
+        added = tuple(Require(r["name"], r["target"], r.get("when"), "workspace") for r in require)
+        source = replace(self.source, require=(*added, *self.source.require))
+        return Policy(source, fingerprint)
 
     @property
     def name(self) -> str:
@@ -141,7 +148,7 @@ def _read_chain(path: Path) -> tuple[dict[str, Mapping[str, Any]], list[Diagnost
             found.append(document.diagnostic("unknown-policy", message, ("extends",)))
             break
     if not found:
-        inherited = {name for data in policies.values() for name in data.get("let", {})}
-        for document in documents:
-            found += check_policy(document, inherited=inherited)
+        for position, document in enumerate(documents):
+            bases = [base.data.get("let", {}) for base in documents[position + 1 :]]
+            found += check_policy(document, inherited={name for let in bases for name in let})
     return policies, found

@@ -103,7 +103,8 @@ def expression_value(
     if isinstance(value, bool):
         return Value(MICRO if value else 0, "yes" if value else "no")
     if isinstance(value, int | float) and not math.isnan(value):
-        return Value(to_micro(value), f"{value:g}")
+        shown = str(value) if isinstance(value, int) else f"{value:g}"
+        return Value(to_micro(value), shown[:30])
     shown = "null" if value is None else f"{type(value).__name__}, not a number"
     note(f"{expression.text}: gave {shown}")
     return Value(0, f"gave {shown}")

@@ -60,6 +60,8 @@ class CompiledRequire:
     def _holds(
         self, expression: Expression, candidate: Candidate, context: Context, failing: bool
     ) -> bool:
+        if expression.roots & context.failed:
+            return failing
         try:
             return truthy(expression.evaluate(candidate.scope))
         except EvaluationError as exc:
@@ -134,7 +136,8 @@ def _unmet_route(candidate: Candidate, context: Context) -> Iterator[tuple[str, 
 def _over_cost(candidate: Candidate, limit: float) -> Iterator[tuple[str, str]]:
     most = candidate.estimate.cost_max
     if most is None:
-        yield "max_cost", "its price is unknown, and the caller set a limit"
+        reason = "what it may cost at most is unknown: it has no price, or no cap on its output"
+        yield "max_cost", reason
     elif most > Decimal(str(limit)) * NANO:
         yield "max_cost", f"it may cost ${most / NANO:.6g}, above the caller's ${limit:g}"
 

@@ -31,8 +31,8 @@ def run(policy, targets, prompt="hi", live=None, random=None, problems=None, **f
     return decide(compiled, request, around, random=random, problems=problems)
 
 
-CHEAP = target("a/cheap", price=(0.5, 0.5), specializations=["code"])
-DEAR = target("b/dear", price=(5, 5))
+CHEAP = target("a/cheap", price=(0.5, 0.5), specializations=["code"], max_output=4096)
+DEAR = target("b/dear", price=(5, 5), max_output=4096)
 LOCAL = target("c/home", "local", price=(0, 0), context_window=4000, max_output=2000)
 ALL = (CHEAP, DEAR, LOCAL)
 

@@ -30,6 +30,7 @@ endpoint:
 models:
   - model: m
     context_window: {window}
+    max_output: 4096
     capabilities: {{{able}}}
     cost: {{input: {price}, output: {price}}}
 """

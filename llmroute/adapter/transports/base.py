@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from llmroute.adapter.jsontext import compact
 from llmroute.catalog.model import Endpoint, Timeouts
 from llmroute.errors import ErrorKind, TargetError
 
@@ -26,6 +27,7 @@ __all__ = [
     "Transport",
     "check_credential",
     "join_url",
+    "json_body",
     "read_body",
     "refuse_reply",
     "request_headers",
@@ -150,6 +152,22 @@ def shown_url(url: str | None) -> str:
     except ValueError:
         return "the address"
     return f"{parts.scheme}://{parts.hostname or ''}{port}"
+
+
+def json_body(call: Call) -> bytes | None:
+    """Return the body of a call as JSON.
+
+    Raises:
+        TargetError: it holds what JSON cannot (of kind `invalid_request`).
+
+    """
+    if call.body is None:
+        return None
+    try:
+        return compact(call.body).encode()
+    except (RecursionError, TypeError, ValueError) as exc:
+        message = f"the request cannot be written as JSON: {exc}"
+        raise TargetError(ErrorKind.INVALID_REQUEST, message, code="bad_json") from exc
 
 
 def check_credential(endpoint: Endpoint) -> None:

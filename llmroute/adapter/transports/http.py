@@ -8,11 +8,11 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from llmroute.adapter.jsontext import compact
 from llmroute.adapter.transports.base import (
     Call,
     Reply,
     join_url,
+    json_body,
     refuse_reply,
     request_headers,
     shown_url,
@@ -72,7 +72,7 @@ class HttpTransport:
 
         """
         headers = request_headers(call)
-        body = None if call.body is None else compact(call.body).encode()
+        body = json_body(call)
         origin = shown_url(call.endpoint.base_url)
         clock = asyncio.get_running_loop().time
         started = clock()

@@ -10,11 +10,11 @@ import zlib
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from llmroute.adapter.jsontext import compact
 from llmroute.adapter.transports.base import (
     Call,
     Reply,
     join_url,
+    json_body,
     refuse_reply,
     request_headers,
     shown_url,
@@ -59,7 +59,7 @@ class HttpxTransport:
         """
         import httpx
 
-        content = None if call.body is None else compact(call.body).encode()
+        content = json_body(call)
         timeout = httpx.Timeout(None, connect=call.timeouts.connect)
         try:
             request = self._client.build_request(

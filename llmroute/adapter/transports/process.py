@@ -72,7 +72,7 @@ class ProcessTransport:
             directory.mkdir(mode=0o700)
             argv = arguments(call.endpoint.command, call.values, room)
             argv[0] = _found(argv[0], call.endpoint)
-            process = await self._spawn(argv, call.endpoint.environment, directory)
+            process = await self._spawn(argv, call.endpoint.variables(), directory)
         except OSError as exc:
             shutil.rmtree(room, ignore_errors=True)
             raise _not_started(call.endpoint, exc) from exc
@@ -230,7 +230,7 @@ def _written(path: Path, value: str) -> str:
 
 
 def _found(command: str, endpoint: Endpoint) -> str:
-    found = shutil.which(command, path=endpoint.environment.get("PATH", os.defpath))
+    found = shutil.which(command, path=endpoint.variables().get("PATH", os.defpath))
     if found is None:
         message = f"the command {command!r} was not found"
         raise TargetError(
