@@ -1,8 +1,9 @@
 from llmroute import Router, load_policy
 
 with Router.load() as router:
+    router.refresh()  # ask local servers for their models; complete() does so by itself
     decision = router.decide("Fix this bug", tags=["code"])
-    print(decision.winner, decision.ranking[0].score)
+    print(decision.winner, [item.score for item in decision.ranking])
 
     answer = router.complete("Why is the sky blue?", policy="cheapest", max_tokens=200)
     print(answer.text, answer.target, answer.cost, answer.attempts)

@@ -1,0 +1,199 @@
+"""What goes wrong at the edges: odd values, odd servers, closing twice, waiting too long."""
+
+from __future__ import annotations
+
+import json
+import pickle
+
+import pytest
+
+from llmroute import RouteFailed, Router, UsageError
+from llmroute.sim import Answer, Fault, Sim
+
+PROVIDER = """\
+provider: {name}
+locality: local
+endpoint: {{transport: http, protocol: openai-chat, base_url: "{url}/v1"}}
+models:
+  - model: m
+    upstream: qwen/qwen3-coder-30b
+    context_window: 32000
+    max_output: 1000
+    capabilities: {{streaming: {streaming}, json_schema: true}}
+    cost: {{input: {price}, output: 10{more}}}
+"""
+POLICY = "policy: balanced\nrules:\n  - {name: cheap, weight: 1, prefer: price}\n"
+
+
+@pytest.fixture
+def server():
+    with Sim("lm_studio") as made:
+        yield made
+
+
+@pytest.fixture
+def write(tmp_path):
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "providers.d").mkdir()
+    (tmp_path / "policies" / "balanced.yaml").write_text(POLICY)
+
+    def provider(name, url, *, streaming="true", price=1, more=""):
+        text = PROVIDER.format(name=name, url=url, streaming=streaming, price=price, more=more)
+        (tmp_path / "providers.d" / f"{name}.yaml").write_text(text)
+        return tmp_path
+
+    return provider
+
+
+@pytest.fixture
+def router(server, write):
+    with Router.load(write("one", server.url), environment={}) as made:
+        yield made
+
+
+def in_flight(router):
+    return router._live.of(router.catalog.target("one/m")).in_flight
+
+
+@pytest.mark.parametrize(
+    "fields", [{"seed": {1}}, {"temperature": float("nan")}, {"max_tokens": 1.5}, {"tools": "x"}]
+)
+def test_values_of_the_wrong_type_are_usage_errors_before_any_call(fields, router, server):
+    with pytest.raises(UsageError):
+        router.complete("x", **fields)
+    assert server.requests == []
+
+
+def test_what_json_cannot_hold_is_the_callers_mistake_and_leaves_nothing_in_flight(router):
+    for prompt in ("lone \udcff surrogate", [{"role": "user", "content": "x", "name": {1}}]):
+        with pytest.raises(RouteFailed) as caught:
+            router.complete(prompt)
+        assert caught.value.attempts[0].outcome == "invalid_request"
+    assert in_flight(router) == 0
+
+
+def with_schema(schema):
+    return {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
+
+
+def test_a_schema_is_never_fetched_and_is_checked_before_any_call(router, server):
+    for reference in (f"{server.url}/evil", "file:///etc/hostname"):
+        with pytest.raises(UsageError, match="nothing is fetched"):
+            router.complete("x", response_format=with_schema({"$ref": reference}))
+    with pytest.raises(UsageError, match="JSON Schema"):
+        router.complete("x", response_format=with_schema({"type": "nonsense"}))
+    assert server.requests == []
+
+
+def test_an_endlessly_nested_answer_is_malformed_and_no_crash(router, server):
+    server.script(Answer(text="[" * 100_000), times=None)
+    with pytest.raises(RouteFailed) as caught:
+        router.complete("x", response_format=with_schema({"type": "array"}), timeout=5)
+    assert {a.outcome for a in caught.value.attempts} == {"malformed"}
+    assert in_flight(router) == 0
+
+
+def test_a_wait_that_is_longer_than_the_deadline_is_not_begun(router, server):
+    server.script(Fault.status(429, retry_after=86_400), times=None)
+    with pytest.raises(RouteFailed, match="would have to be waited for 86400 s") as caught:
+        router.complete("x", timeout=30)
+    assert len(caught.value.attempts) == 1
+
+
+def test_each_target_is_waited_for_as_it_asked_itself(server, write):
+    with Sim("lm_studio") as second:
+        write("one", server.url)
+        folder = write("two", second.url, price=2)
+        server.script(Fault.status(500), times=1)
+        second.script(Fault.status(429, retry_after=90), times=None)
+        with Router.load(folder, environment={}) as router:
+            answer = router.complete("x", timeout=20)
+    assert [a.target for a in answer.attempts] == ["one/m", "two/m", "one/m"]
+
+
+def test_a_hanging_target_that_cannot_stream_leaves_time_for_the_next(server, write):
+    with Sim("lm_studio") as second:
+        write("one", server.url, streaming="false")
+        folder = write("two", second.url, price=2)
+        server.script(Fault.hang(), times=None)
+        with Router.load(folder, environment={}) as router:
+            answer = router.complete("x", timeout=2)
+    assert [a.outcome for a in answer.attempts] == ["timeout", "ok"]
+
+
+def test_an_expired_price_costs_an_unknown_amount(server, write):
+    folder = write("one", server.url, more=', valid_until: "2026-01-01"')
+    with Router.load(folder, environment={}) as router:
+        assert router.complete("x").cost is None
+
+
+def test_usage_that_is_not_reported_is_estimated_and_marked(router, server):
+    body = {
+        "id": "x",
+        "model": "qwen/qwen3-coder-30b",
+        "choices": [{"message": {"content": "a" * 400}, "finish_reason": "stop"}],
+    }
+    server.script(Fault.body(json.dumps(body).encode()), times=None)
+    answer = router.complete("x", input_tokens=50)
+    # 400 characters are about 100 tokens; (50 × $1 + 100 × $10) / 1M
+    assert (answer.usage.input, answer.usage.output, answer.usage.estimated) == (50, 100, True)
+    assert float(answer.cost) == pytest.approx(0.00105)
+
+
+def test_a_router_is_closed_as_often_as_one_likes(router):
+    router.complete("x")
+    router.close()
+    router.close()
+
+
+def test_a_plain_call_inside_a_callback_is_refused_instead_of_waiting_for_itself(router):
+    seen = []
+
+    def callback(attempt):
+        try:
+            router.complete("again")
+        except UsageError as exc:
+            seen.append(str(exc))
+
+    router.complete("x", on_attempt=callback)
+    assert seen == ["a plain call inside a callback would wait for itself; use acomplete"]
+
+
+def test_secrets_of_a_programs_environment_are_not_shown(tmp_path):
+    canary = "sk-canary-0123456789"
+    (tmp_path / "providers.d").mkdir()
+    (tmp_path / "providers.d" / "cli.yaml").write_text(
+        "provider: cli\nlocality: cloud\n"
+        "endpoint: {transport: process, protocol: claude-code, command: [nothing-there],"
+        " pass_environment: [A_KEY]}\nmodels:\n  - {model: m}\n"
+    )
+    with Router.load(tmp_path, environment={"A_KEY": canary}) as router:
+        target = router.targets[0]
+        assert canary not in repr(target)
+        assert canary not in repr(router.decide("x"))
+        with pytest.raises(TypeError):
+            pickle.dumps(target)
+
+
+def test_a_listing_of_odd_types_is_that_providers_problem_alone(tmp_path, server):
+    (tmp_path / "providers.d").mkdir()
+    with Sim("ollama") as odd:
+        listing = {"models": [{"name": ["not", "text"]}]}
+        odd.script(Fault.body(json.dumps(listing).encode()), times=None, scope="discovery")
+        (tmp_path / "providers.d" / "odd.yaml").write_text(
+            "provider: odd\nlocality: local\ndiscover: {dialect: ollama}\n"
+            f"endpoint: {{transport: http, protocol: ollama-chat, base_url: '{odd.url}'}}\n"
+        )
+        text = PROVIDER.format(name="one", url=server.url, streaming="true", price=1, more="")
+        (tmp_path / "providers.d" / "one.yaml").write_text(text)
+        with Router.load(tmp_path, environment={}) as router:
+            assert router.complete("x").target == "one/m"
+            assert "odd" in router.catalog.problems
+
+
+def test_a_providers_error_text_cannot_command_a_terminal(router, server):
+    body = json.dumps({"error": {"message": "\x1b[2Jevil\nllmroute: fake"}}).encode()
+    server.script(Fault.body(body, code=400), times=None)
+    with pytest.raises(RouteFailed) as caught:
+        router.complete("x")
+    assert caught.value.attempts[0].message == "[2Jevil llmroute: fake"
