@@ -169,8 +169,10 @@ def _check_tools(tools: Any) -> None:
     if not isinstance(tools, tuple):
         raise UsageError(f"tools is {tools!r}; it must be a list of tools")
     for index, tool in enumerate(tools):
-        function = tool.get("function") if isinstance(tool, Mapping) else None
-        if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+        kind = tool.get("type") if isinstance(tool, Mapping) else None
+        function = tool.get("function") if kind == "function" else {"name": ""}
+        named = isinstance(function, Mapping) and isinstance(function.get("name"), str)
+        if not isinstance(kind, str) or not named:
             wanted = '{"type": "function", "function": {"name": …, "parameters": …}}'
             raise UsageError(f"tools[{index}] is {tool!r}; a tool is {wanted}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -11,6 +12,7 @@ from typing import Any, NoReturn
 from llmroute.cli.commands import COMMANDS
 from llmroute.cli.output import dump, note, tolerant_streams
 from llmroute.cli.parser import parse
+from llmroute.cli.signals import Terminated, unwind_on_signals
 from llmroute.errors import ConfigError, LlmrouteError, RouteFailed, UsageError
 
 __all__ = ["BUG", "FAILED", "FINE", "INTERRUPTED", "PIPE_CLOSED", "USAGE", "leave", "main"]
@@ -19,6 +21,9 @@ FINE, FAILED, USAGE, BUG = 0, 1, 2, 3
 #: As a shell reports a program that ended by SIGINT or SIGPIPE.
 INTERRUPTED, PIPE_CLOSED = 130, 141
 
+#: What writing to a full or broken disk fails with.
+_UNWRITABLE = frozenset({errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT})
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code; `argv` as in `sys.argv[1:]`.
@@ -26,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Without `argv` it is the process's own program, and ends the process: see `leave`.
     """
     tolerant_streams()
+    if argv is None:
+        unwind_on_signals()
     code = _quiet(sys.argv[1:] if argv is None else argv)
     if argv is None:
         leave(code)
@@ -47,14 +54,23 @@ def leave(code: int) -> NoReturn:
 
 
 def _quiet(argv: Sequence[str]) -> int:
-    """Run the command; an interrupt or a closed pipe ends it without a word."""
+    """Run the command; an interrupt or a closed pipe ends it without a word.
+
+    Output that cannot be written for another reason, such as a full disk, is a failure.
+    """
     try:
-        return _guarded(argv)
+        code = _guarded(argv)
+        sys.stdout.flush()
+    except Terminated as exc:
+        return exc.code
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
         _silence_stdout()
         return PIPE_CLOSED
+    except OSError as exc:
+        return _unwritten(exc) if _is_stuck(exc) else _bug(exc, traced="--debug" in argv)
+    return code
 
 
 def _guarded(argv: Sequence[str]) -> int:
@@ -62,12 +78,11 @@ def _guarded(argv: Sequence[str]) -> int:
     try:
         args = parse(argv, COMMANDS)
         code: int = args.run(args)
-        sys.stdout.flush()
     except LlmrouteError as exc:
         return _told(exc, as_json="--json" in argv)
     except SystemExit as exc:  # help and version
         return exc.code if isinstance(exc.code, int) else FINE
-    except BrokenPipeError:
+    except OSError:
         raise
     except Exception as exc:  # noqa: BLE001 - the last resort of the program
         return _bug(exc, traced="--debug" in argv)
@@ -95,13 +110,30 @@ def _error_data(error: LlmrouteError) -> dict[str, Any]:
 
 def _bug(error: Exception, *, traced: bool) -> int:
     if traced:
-        traceback.print_exc()
+        note(traceback.format_exc().rstrip())
     detail = " ".join(str(error).split())
     note(
         f"llmroute: internal error, {type(error).__name__}: {detail}; "
         "this is a bug, please report it (--debug shows the traceback)"
     )
     return BUG
+
+
+def _is_stuck(error: OSError) -> bool:
+    """Whether the error is that stdout cannot be written; other files' errors name the file."""
+    if error.filename is None and error.errno in _UNWRITABLE:
+        return True
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return True
+    return False
+
+
+def _unwritten(error: OSError) -> int:
+    note(f"llmroute: cannot write to standard output: {error.strerror}")
+    _silence_stdout()
+    return FAILED
 
 
 def _silence_stdout() -> None:

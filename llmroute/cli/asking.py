@@ -7,14 +7,17 @@ bare function.
 from __future__ import annotations
 
 import json
+import select
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import replace
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmroute.catalog.model import Capabilities
+from llmroute.cli.output import note
 from llmroute.cli.parser import Parser
 from llmroute.cli.workspace import check_names
 from llmroute.errors import UsageError
@@ -26,11 +29,17 @@ if TYPE_CHECKING:
 
 __all__ = ["add_request_options", "decide_as_run", "make_request"]
 
+#: Seconds in which something must come on stdin for it to be added to a prompt argument.
+_PATIENCE = 0.25
+
 
 def add_request_options(parser: Parser) -> None:
     """Add the prompt and every option that describes or narrows the request."""
     parser.add_argument(
-        "prompt", metavar="PROMPT", nargs="?", help="the prompt; without it, or as -, from stdin"
+        "prompt",
+        metavar="PROMPT",
+        nargs="?",
+        help="the prompt; piped text follows it, or is it (-)",
     )
     _add_content(parser)
     _add_labels(parser)
@@ -111,6 +120,7 @@ def make_request(args: Namespace, router: Router) -> Request:
         UsageError: an option's value cannot be meant, or a file cannot be read.
 
     """
+    _check_values(args)
     for option in ("only", "ignore", "order"):
         check_names(router, _names(getattr(args, option)), f"--{option}")
     if args.target is not None and "/" in args.target:
@@ -138,6 +148,28 @@ def make_request(args: Namespace, router: Router) -> Request:
     )
 
 
+def _check_values(args: Namespace) -> None:
+    """Refuse values that say nothing: an empty restriction must not mean none."""
+    for option in ("only", "ignore", "order"):
+        if any(not _names([value]) for value in getattr(args, option)):
+            raise UsageError(f"--{option} names nothing; write targets or providers, or leave it")
+    for option in ("tag", "policy", "target", "task"):
+        value = getattr(args, option)
+        if any(
+            not item.strip()
+            for item in (value if isinstance(value, list) else ["x" if value is None else value])
+        ):
+            raise UsageError(f"--{option} is empty; write a name, or leave it out")
+    if args.max_cost is not None and not 0 <= args.max_cost < float("inf"):
+        raise UsageError(f"--max-cost is {args.max_cost:g}; it must be an amount in USD, 0 or more")
+    if args.input_tokens is not None and args.input_tokens < 0:
+        raise UsageError(f"--input-tokens is {args.input_tokens}; it must be 0 or more")
+    for option in ("system", "tag", "metadata", "task"):
+        given = getattr(args, option)
+        for text in given if isinstance(given, list) else [given or ""]:
+            _check_text(text, f"--{option}")
+
+
 def _names(values: list[str]) -> tuple[str, ...]:
     return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
 
@@ -153,19 +185,50 @@ def _messages(args: Namespace) -> list[dict[str, Any]]:
 
 
 def _prompt(given: str | None) -> str:
-    text = given
-    if given == "-" or (given is None and not sys.stdin.isatty()):
-        text = _stdin()
-    if text is None or not text.strip():
+    """Return the argument, what is piped in, or both with an empty line between them."""
+    said = "" if given in (None, "-") else str(given)
+    _check_text(said, "the prompt")
+    text = "\n\n".join(part for part in (said, _stdin(given)) if part.strip())
+    if not text:
         raise UsageError('there is no prompt; write it as the last argument ("…") or pipe it in')
     return text
 
 
-def _stdin() -> str:
+def _check_text(text: str, what: str) -> None:
     try:
+        text.encode()
+    except UnicodeEncodeError as exc:
+        raise UsageError(f"{what} is not UTF-8 text") from exc
+
+
+def _stdin(given: str | None) -> str:
+    """Return what stdin holds, to its end; a terminal is read only for the prompt `-`.
+
+    Beside a prompt argument stdin may be open by accident, as in a job without a terminal: where
+    nothing comes at once it is left out, which is said.
+    """
+    if sys.stdin is None or (sys.stdin.isatty() and given != "-"):
+        return ""
+    try:
+        if given not in (None, "-") and not _speaks():
+            note("llmroute: nothing came on stdin; it is left out")
+            return ""
+        if isinstance(sys.stdin, TextIOWrapper):
+            sys.stdin.reconfigure(encoding="utf-8", errors="strict")
         return sys.stdin.read()
     except UnicodeDecodeError as exc:
-        raise UsageError("stdin is not text; use --image FILE for images") from exc
+        raise UsageError("the prompt is not UTF-8 text; use --image FILE for images") from exc
+    except OSError:
+        return ""
+
+
+def _speaks() -> bool:
+    """Whether stdin has data or has ended."""
+    try:
+        ready, _, _ = select.select([sys.stdin], [], [], _PATIENCE)
+    except (OSError, ValueError):  # no descriptor that can be waited for: a file's stand-in
+        return True
+    return bool(ready)
 
 
 def _bytes(path: str, option: str) -> bytes:

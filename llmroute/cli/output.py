@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,10 +22,38 @@ __all__ = ["console", "dump", "is_terminal", "note", "say", "show", "table", "to
 
 
 def tolerant_streams() -> None:
-    """Let output whose encoding lacks a character show `?` instead of failing."""
+    """Let output whose encoding lacks a character show `?` instead of failing.
+
+    A standard stream that the caller has closed is there again: writing to stdout fails as
+    an `OSError`, what is written to stderr is lost.
+    """
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        _occupy()
+    if sys.stdout is None:
+        sys.stdout = _Closed()
+    if sys.stderr is None:
+        sys.stderr = io.StringIO()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+class _Closed(io.TextIOBase):
+    """A standard output that is closed: nothing can be written."""
+
+    def write(self, _text: str, /) -> int:
+        raise OSError(errno.EBADF, "it is closed")
+
+    def flush(self) -> None:
+        raise OSError(errno.EBADF, "it is closed")
+
+
+def _occupy() -> None:
+    """Take the free numbers below 3, lest a file or socket that is opened later gets one."""
+    number = os.open(os.devnull, os.O_RDWR)
+    while number <= 2:
+        number = os.open(os.devnull, os.O_RDWR)
+    os.close(number)
 
 
 def is_terminal(stream: IO[str]) -> bool:
@@ -37,9 +68,10 @@ def say(text: str = "", *, end: str = "\n") -> None:
 
 
 def note(text: str) -> None:
-    """Write a line to stderr at once."""
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
+    """Write a line to stderr at once; where nobody can read it, it is lost."""
+    with suppress(OSError):
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
 
 
 def dump(data: Any) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from llmroute.catalog.cost import format_usd
 from llmroute.cli.output import note
+from llmroute.dispatch.dispatcher import DEFAULT_DEADLINE
+from llmroute.dispatch.plan import Plan
 from llmroute.errors import FINAL_KINDS, ErrorKind
 from llmroute.policy.decision import Decision
 from llmroute.types import Attempt, Response
@@ -15,12 +17,19 @@ _PROVIDER_KINDS = frozenset({ErrorKind.UNAVAILABLE, ErrorKind.AUTH, ErrorKind.QU
 
 
 class Reporter:
-    """Tells of each failed attempt as it ends; `committed` is set once content was printed."""
+    """Tells of each failed attempt as it ends; `committed` is set once content was printed.
 
-    def __init__(self, decision: Decision) -> None:
+    `timeout` is for all attempts together, in seconds.
+    """
+
+    def __init__(self, decision: Decision, timeout: float | None = None) -> None:
         self.committed = False
+        self._timeout = DEFAULT_DEADLINE if timeout is None else timeout
         self._left = decision.fallback.attempts
-        self._untried = [target.id for target in decision.targets]
+        self._waits = decision.fallback.on_limit == "wait"
+        over = Plan(decision).over_price
+        self._windows = {t.id: t.context_window for t in decision.targets}
+        self._untried = [name for name in self._windows if name not in over]
 
     def told(self, attempt: Attempt) -> None:
         """Tell of an attempt if it failed, and what happens next."""
@@ -31,6 +40,9 @@ class Reporter:
         if attempt.outcome in _PROVIDER_KINDS:
             provider = attempt.target.partition("/")[0]
             self._untried = [n for n in self._untried if n.partition("/")[0] != provider]
+        window = self._windows.get(attempt.target)
+        if attempt.outcome == ErrorKind.CONTEXT and window:
+            self._untried = [n for n in self._untried if (self._windows[n] or window) > window]
         status = f" (status {attempt.status})" if attempt.status is not None else ""
         advice = f"; {attempt.help}" if attempt.help else ""
         going_on = " → trying the next" if self._goes_on(attempt) else ""
@@ -38,6 +50,8 @@ class Reporter:
 
     def _goes_on(self, attempt: Attempt) -> bool:
         over = self.committed or attempt.outcome in FINAL_KINDS
+        over = over or (self._waits and attempt.outcome == ErrorKind.RATE_LIMIT)
+        over = over or attempt.started + attempt.duration >= self._timeout
         return not over and self._left > 0 and bool(self._untried)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,7 +13,7 @@ from string import Template
 from llmroute.config.addresses import Address, AddressError, classify
 from llmroute.config.diagnostics import did_you_mean
 from llmroute.config.shipped import data_root
-from llmroute.errors import UsageError
+from llmroute.errors import LlmrouteError, UsageError
 
 __all__ = ["GENERIC", "Scaffold", "Wanted", "shipped_names", "wanted"]
 
@@ -74,6 +75,20 @@ class Scaffold:
         self.made: list[Path] = []
         self.kept: list[Path] = []
 
+    def check(self, chosen: Iterable[Wanted]) -> None:
+        """Refuse, before anything is written, what would be lost or would make a wrong file.
+
+        Raises:
+            LlmrouteError: a file is there that a provider described here would go to.
+            UsageError: a value makes a file that lint refuses.
+
+        """
+        for one in chosen:
+            path = self.root / _PROVIDERS / f"{one.name}.yaml"
+            if one.template == GENERIC and path.exists():
+                raise LlmrouteError(f"{path} exists; edit it, or choose another name")
+            _check_file(_text(one), f"{one.name}.yaml")
+
     def workspace(self) -> None:
         """Add the workspace file and the shipped policies."""
         self._copy("llmroute.yaml")
@@ -85,8 +100,7 @@ class Scaffold:
 
     def provider(self, one: Wanted) -> None:
         """Add one provider file."""
-        text = _generic(one) if one.template == GENERIC else _shipped(one)
-        self._write(Path(_PROVIDERS, f"{one.name}.yaml"), text)
+        self._write(Path(_PROVIDERS, f"{one.name}.yaml"), _text(one))
 
     def _copy_folder(self, folder: str) -> None:
         for path in sorted((data_root() / folder).iterdir()):
@@ -112,6 +126,22 @@ class Scaffold:
         self.made.append(name)
 
 
+def _check_file(text: str, label: str) -> None:
+    """Refuse the text of a provider file that could not be loaded."""
+    from llmroute.config import schema, yaml
+
+    document, found = yaml.parse(text, label)
+    if document is not None:
+        found = [*found, *schema.check(document, "provider")]
+    wrong = next((item for item in found if item.severity == "error"), None)
+    if wrong is not None:
+        raise UsageError(f"--provider: {label} would be wrong: {wrong.message}")
+
+
+def _text(one: Wanted) -> str:
+    return _generic(one) if one.template == GENERIC else _shipped(one)
+
+
 def _shipped(one: Wanted) -> str:
     text = (data_root() / _PROVIDERS / f"{one.template}.yaml").read_text(encoding="utf-8")
     return re.sub(r"(?m)^provider: .*$", f"provider: {one.name}", text, count=1)
@@ -129,9 +159,9 @@ def _generic(one: Wanted) -> str:
     unencrypted = address.scheme == "http" and address.reach != "loopback"
     fields = {
         "name": one.name,
-        "description": f"The server at {url}",
+        "description": _quoted(f"The server at {url}"),
         "locality": "local" if local else "cloud",
-        "base_url": url,
+        "base_url": _quoted(url),
         "auth": f'{{bearer: "env:{variable}"}}' if variable else "none",
         "plain_http": "\n  plain_http: true" if unencrypted else "",
         "needs": f" Needs a key: export {variable}=…" if variable else "",
@@ -172,4 +202,5 @@ def _models(names: tuple[str, ...], *, local: bool) -> Iterator[str]:
 
 
 def _quoted(name: str) -> str:
-    return name if re.match(r"[A-Za-z][A-Za-z0-9._/-]*\Z", name) else f'"{name}"'
+    """Write text as a double-quoted YAML scalar, which takes JSON's escapes."""
+    return json.dumps(name, ensure_ascii=False)

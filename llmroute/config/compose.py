@@ -219,6 +219,8 @@ class Composer:
     def _tagged(self, event: Any) -> str:
         place = self.path()
         if is_expression_place(place):
+            if self.stack[-1].flow:
+                self._check_cut_short(event)
             return self._quote(event.start_mark, place[-1])
         self._tag(event)
         return str(event.value)

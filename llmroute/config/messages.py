@@ -8,6 +8,7 @@ from typing import Any
 
 from llmroute.config.diagnostics import Diagnostic, closest, did_you_mean
 from llmroute.config.lookup import Context, Path
+from llmroute.config.redact import variable_name
 from llmroute.config.wording import TYPES, any_of, name_of, show, type_of, written
 
 __all__ = ["describe"]
@@ -168,6 +169,8 @@ def _pattern(error: Any, path: Path, context: Context) -> Iterator[Diagnostic]:
     help_text = written(context.examples(path, schema), path)
     if title == "secret reference":
         message = f"{name_of(path)} must refer to a secret, as env:NAME or file:PATH"
+        if name := variable_name(str(error.instance)):
+            help_text = written([f"env:{name}"], path)
         yield context.document.diagnostic("secret-reference", message, path, help=help_text)
         return
     message = f"{name_of(path)} is no {title}: {show(error.instance)}"

@@ -26,6 +26,7 @@ _CREDENTIAL_HEADERS = frozenset(
     {"authorization", "proxy-authorization", "x-api-key", "api-key", "cookie", "x-goog-api-key"}
 )
 _EXPANSION = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(?::-[^}]*)?\}")
+_NAMES = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)")
 _DATES = {"quality": ("date",), "cost": ("valid_from", "valid_until", "date")}
 
 
@@ -100,22 +101,26 @@ def _url(document: Document, around: Surroundings) -> Iterator[Diagnostic]:
     text = text_of(map_of(document.data, "endpoint"), "base_url")
     if text is None:
         return
+    origin = ""
     try:
-        address = classify(base_url(text, around.environment))
+        url = base_url(text, around.environment)
+        origin = _origin(text)
+        address = classify(url)
     except UnsetVariable as exc:
         help_text = f"set {exc.name}, or write ${{{exc.name}:-…}} with a default"
         message = f"{exc.name} is not set, and has no default here"
         yield document.diagnostic("variable-unset", message, _BASE_URL, help=help_text)
     except AddressError as exc:
-        yield document.diagnostic("base-url", f"{exc}{_origin(text)}", _BASE_URL, help=exc.help)
+        yield document.diagnostic("base-url", f"{exc}{origin}", _BASE_URL, help=exc.help)
     except ValueError as exc:
         yield document.diagnostic("variable-form", str(exc), _BASE_URL)
     else:
-        yield from _reach(document, address, _origin(text))
+        yield from _reach(document, address, origin)
 
 
 def _origin(text: str) -> str:
-    return " (after its variables are replaced)" if "${" in text else ""
+    names = list(dict.fromkeys(_NAMES.findall(text)))
+    return f" (after its variables are replaced: {', '.join(names)})" if names else ""
 
 
 def _reach(document: Document, address: Address, origin: str) -> Iterator[Diagnostic]:

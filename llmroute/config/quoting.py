@@ -11,9 +11,16 @@ from collections.abc import Sequence
 
 from llmroute.config.scalars import quoted
 
-__all__ = ["QUOTE_REASONS", "is_expression_place", "quote_help", "quote_message", "segment_end"]
+__all__ = [
+    "QUOTE_REASONS",
+    "is_expression_place",
+    "opens_flow",
+    "quote_help",
+    "quote_message",
+    "segment_end",
+]
 
-#: What YAML makes of a first character.
+#: What YAML makes of the first character, or of the first and the space behind it.
 QUOTE_REASONS = {
     "!": "YAML reads `!` as the start of a tag",
     "`": "YAML reserves the backtick",
@@ -23,6 +30,13 @@ QUOTE_REASONS = {
     "{": "YAML reads `{` as the start of a map",
     "*": "YAML reads `*` as an alias",
     "&": "YAML reads `&` as an anchor",
+    "|": "YAML reads `|` as the start of text on the lines below",
+    ">": "YAML reads `>` as the start of text on the lines below",
+    "- ": "YAML reads `- ` as the start of a list's item",
+    "? ": "YAML reads `? ` as the start of a key",
+    ",": "YAML keeps `,` for what stands between brackets",
+    "]": "YAML keeps `]` for the end of a list",
+    "}": "YAML keeps `}` for the end of a map",
     "'": "YAML ends the text at the closing quote",
     '"': "YAML ends the text at the closing quote",
 }
@@ -39,6 +53,22 @@ def is_expression_place(path: Sequence[str | int | None]) -> bool:
             return key in _PLACES.get(section, ())
         case _:
             return False
+
+
+def opens_flow(before: str) -> bool:
+    """Whether a `[` or `{` is still open at the end of the part of a line before a value."""
+    depth, quote, last = 0, "", " "
+    for char in before:
+        if quote:
+            quote = "" if char == quote else quote
+        elif char in "'\"" and last in " \t[{,:":
+            quote = char
+        elif char in "[{":
+            depth += 1
+        elif char in "]}":
+            depth = max(depth - 1, 0)
+        last = char
+    return depth > 0
 
 
 def segment_end(line: str, start: int, *, in_flow: bool) -> int:
@@ -71,7 +101,7 @@ def _ends(line: str, at: int, depth: int, *, in_flow: bool) -> bool:
 
 def quote_message(text: str, *, expression: bool) -> str:
     """Say why a value must be quoted."""
-    reason = QUOTE_REASONS.get(text[:1])
+    reason = QUOTE_REASONS.get(text[:1]) or QUOTE_REASONS.get(f"{text} "[:2])
     what = "an expression" if expression else "text"
     if reason:
         return f"{what} that begins with {_named(text[0])} must be quoted: {reason}"

@@ -2,7 +2,8 @@
 
 A secret written in plain text is an error, but the line that holds it is shown with the error.
 So every line is masked first, character for character, which keeps carets where they belong.
-Under `auth` everything is masked but keys and well-formed references; elsewhere, what follows a
+Under `auth` everything is masked but keys, well-formed references and the names of variables;
+elsewhere, what follows a
 key that names a credential, what looks like a key, and logins in URLs.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-__all__ = ["LONG", "secret_spans"]
+__all__ = ["LONG", "secret_spans", "variable_name"]
 
 #: A line with more characters is looked at around the place only, and is not shown.
 LONG = 2000
@@ -29,6 +30,15 @@ _KEY_OR_VALUE = re.compile(r"""["']?[\w-]+["']?\s*:(?=\s|\Z)|(?P<secret>[^\s\[\]
 _HARMLESS = re.compile(
     r"""["']?(?:env:[A-Za-z_][A-Za-z0-9_]*|file:[^\s"']*|none|x-api-key|api-key|authorization)
     ["']?\s*(?:\#.*)?\Z""",
+    re.VERBOSE,
+)
+#: A whole value that is a variable's name, as `${NAME}`, `$NAME` or NAME with an underscore; runs
+#: of digits, as keys have them, make it none.
+_VARIABLE = re.compile(
+    r"""(?<![^\s\[{,:])(?P<quote>["']?)
+    (?:\$\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*)\}|
+    \$?(?P<bare>[A-Z]+[0-9]{0,2}(?:_(?:[A-Z]+[0-9]{0,2}|[0-9]{1,2}))+))
+    (?P=quote)(?=\s*(?:[,\]}]|\s\#|\Z))""",
     re.VERBOSE,
 )
 #: How far above a line its `auth:` is looked for.
@@ -50,14 +60,25 @@ def secret_spans(lines: Sequence[str], index: int, column: int = 0) -> list[tupl
     return [(start + a, start + b) for a, b in _spans(part, whole)]
 
 
+def variable_name(text: str) -> str | None:
+    """Return the name where a whole text is a variable's name, as `${NAME}`, `$NAME` or NAME."""
+    match = _VARIABLE.fullmatch(text)
+    return match and (match["braced"] or match["bare"])
+
+
 def _spans(text: str, regions: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     spans = [match.span("secret") for form in _FORMS for match in form.finditer(text)]
     starts = [match.end() for match in _SECRET_KEY.finditer(text)]
     spans += [(start, _closing(text, start)) for start in starts]
     for start, end in regions:
         spans += [m.span("secret") for m in _KEY_OR_VALUE.finditer(text, start, end) if m["secret"]]
-    trimmed = (_trim(text, span) for span in spans)
-    return sorted({span for span in trimmed if _telling(text, span)})
+    names = [match.span() for match in _VARIABLE.finditer(text)]
+    trimmed = {_trim(text, span) for span in spans}
+    return sorted(span for span in trimmed if _telling(text, span) and not _within(span, names))
+
+
+def _within(span: tuple[int, int], others: Sequence[tuple[int, int]]) -> bool:
+    return any(start <= span[0] and span[1] <= end for start, end in others)
 
 
 def _trim(text: str, span: tuple[int, int]) -> tuple[int, int]:

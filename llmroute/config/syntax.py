@@ -15,6 +15,7 @@ from llmroute.config.diagnostics import Diagnostic
 from llmroute.config.quoting import (
     QUOTE_REASONS,
     is_expression_place,
+    opens_flow,
     quote_help,
     quote_message,
     segment_end,
@@ -53,13 +54,8 @@ _TEXTS = (
     ),
     (
         "block sequence entries are not allowed",
-        "a list cannot begin here",
-        "begin it on a new line",
-    ),
-    (
-        "did not find expected comment or line break",
-        "after `|` or `>` the text begins on the next line",
-        "put the text on the next line, or put the whole value in quotes",
+        "`-` begins a list, which cannot stand here",
+        "begin the list on a new line, or put the value in quotes",
     ),
     (
         "did not find expected <document start>",
@@ -68,7 +64,7 @@ _TEXTS = (
     ),
     (
         "mapping keys are not allowed",
-        "a `? ` key cannot stand here",
+        "`?` begins a key, which cannot stand here",
         "write `key: value`, or put the value in quotes",
     ),
     (
@@ -94,6 +90,7 @@ _TEXTS = (
     ),
 )
 _RESERVED = "`@%"
+_BLOCK = ("|", ">")
 _CLOSERS = {"[": "]", "{": "}"}
 _KEY_BEFORE = re.compile(r"(?<![\w-])(?P<key>[\w-]+)\s*:\s+(?P<brackets>[\[{]*)\Z")
 
@@ -219,6 +216,7 @@ def _after_key(frame: Frame, mark: Any, source: Source, *, expression: bool) -> 
 
 def _must_quote(place: _Place, source: Source, *, in_flow: bool) -> Mistake:
     line = source.line(place.line + 1)
+    in_flow = in_flow or opens_flow(line[: place.column])
     end = segment_end(line, place.column, in_flow=in_flow)
     text = line[place.column : end]
     span = Span(place.line + 1, place.column + 1, place.line + 1, end + 1)
@@ -247,6 +245,10 @@ def _in_words(
         return _indicator("yaml-alias", kind, error.context_mark or mark, source, in_flow=in_flow)
     opener = error.context_mark and source.line(error.context_mark.line + 1)
     opener = opener[error.context_mark.column :][:1] if opener else ""
+    if "line break" in (error.problem or "") and opener in _BLOCK:
+        message = f"after `{opener}` the text begins on the next line"
+        help_text = "put the text on the next line, or put the whole value in quotes"
+        return _plain(source, _at(mark), message, help_text)
     if "flow" in context and opener in _CLOSERS:
         return _unclosed(error, mark, opener, source)
     return _known(error, mark, source)
@@ -265,6 +267,7 @@ def _reserved(mark: Any, place: _Place | None, source: Source, *, in_flow: bool)
 
 def _indicator(rule: str, kind: str, mark: Any, source: Source, *, in_flow: bool) -> Mistake:
     line = source.line(mark.line + 1)
+    in_flow = in_flow or opens_flow(line[: mark.column])
     end = segment_end(line, mark.column, in_flow=in_flow)
     text = line[mark.column : end]
     reason = QUOTE_REASONS.get(text[:1], f"this reads as a YAML {kind}")

@@ -121,7 +121,7 @@ def _read(source: Source, text: str) -> tuple[Composer, list[Mistake], bool]:
         if mistake is None:
             return composer, mistakes, whole
         budget -= len(text)
-        if mistake.repair is None and _follows_from(mistake, mistakes):
+        if _follows_from(mistake, mistakes):
             return composer, mistakes, False
         mistakes.append(mistake)
         mended = _mend(source, text, mistake)
@@ -132,10 +132,10 @@ def _read(source: Source, text: str) -> tuple[Composer, list[Mistake], bool]:
 
 def _follows_from(mistake: Mistake, earlier: list[Mistake]) -> bool:
     """Whether an error is only the echo of tabs that were mended by guess, or on their line."""
-    return any(
-        known.finding.rule == "yaml-tab" or known.finding.line == mistake.finding.line
-        for known in earlier
-    )
+    tabs = any(known.finding.rule == "yaml-tab" for known in earlier)
+    if mistake.repair is not None:
+        return tabs and mistake.finding.rule == "yaml-tab"
+    return tabs or any(known.finding.line == mistake.finding.line for known in earlier)
 
 
 def _attempt(composer: Composer, source: Source, text: str) -> tuple[Mistake | None, bool]:

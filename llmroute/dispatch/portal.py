@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from typing import Any, Self, TypeVar
 
 from llmroute.dispatch.stream import AnswerStream
@@ -16,6 +16,9 @@ from llmroute.types import Attempt, Chunk, Response
 __all__ = ["Portal", "SyncStream"]
 
 T = TypeVar("T")
+
+#: Seconds that an interrupted caller waits for the cancelled work to clean up.
+_SETTLE = 5.0
 
 
 class Portal:
@@ -29,16 +32,27 @@ class Portal:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine to its end and return its result; an interrupt cancels it."""
+        """Run a coroutine to its end and return its result.
+
+        An interrupt cancels it and waits until it has cleaned up, so that what it used can be
+        closed afterwards.
+        """
         if threading.current_thread() is self._thread:
             work.close()
             raise UsageError("a plain call inside a callback would wait for itself; use acomplete")
-        future = self.submit(work)
+        ended = threading.Event()
+        started: list[asyncio.Task[T]] = []
+        self._loop.call_soon_threadsafe(_start, self._loop, work, started, ended)
         try:
-            return future.result()
+            ended.wait()
         except BaseException:
-            future.cancel()
+            self._loop.call_soon_threadsafe(lambda: started[0].cancel())
+            ended.wait(_SETTLE)
             raise
+        try:
+            return started[0].result()
+        except asyncio.CancelledError as exc:
+            raise CancelledError from exc
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Start a coroutine on the portal's loop."""
@@ -105,3 +119,21 @@ class SyncStream:
 
 async def _next(stream: AnswerStream) -> Chunk | None:
     return await anext(stream, None)
+
+
+def _start(
+    loop: asyncio.AbstractEventLoop,
+    work: Coroutine[Any, Any, T],
+    started: list[asyncio.Task[T]],
+    ended: threading.Event,
+) -> None:
+    """Start the work on its loop; `ended` is set once it has ended, whichever way."""
+
+    def end(task: asyncio.Task[T]) -> None:
+        if not task.cancelled():
+            task.exception()  # marks it as seen where the caller was interrupted
+        ended.set()
+
+    task = loop.create_task(work)
+    started.append(task)
+    task.add_done_callback(end)

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from llmroute.config.redact import variable_name
 from llmroute.config.secrets import Secret, SecretError, check_reference, resolve
+from llmroute.config.source import Source, Span
 from llmroute.config.workspace import read_workspace
 
 CANARY = "canary-3f9d1c77"
@@ -130,6 +132,31 @@ PLACES = [
     "base_url: https://me:CANARY@api.example.com",
     "base_url: https://CANARY@api.example.com",
 ]
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ("${OPENAI_API_KEY}", "OPENAI_API_KEY"),
+        ("$OPENAI_API_KEY", "OPENAI_API_KEY"),
+        ("MY_KEY_2", "MY_KEY_2"),
+        ("${KEY:-my-own-password}", None),
+        ("JBSWY3DPEHPK3PXP", None),
+        ("A1B2C3_99812345", None),
+        ("my_password", None),
+        ("${KEY} my-own-password", None),
+    ],
+)
+def test_only_the_name_of_a_variable_is_no_secret(value: str, name: str | None) -> None:
+    assert variable_name(value) == name
+    line = f'auth: {{bearer: "{value}", header: x-api-key}}'
+    shown = Source("a.yaml", line).finding("rule", "message", Span(1, 1, 1, 1)).source
+    assert shown is not None
+    if name:
+        assert shown == line
+    else:
+        assert value[:12] not in shown
+        assert "password" not in shown
 
 
 @pytest.mark.parametrize("place", PLACES)

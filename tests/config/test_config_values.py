@@ -69,7 +69,11 @@ def test_a_malformed_variable_is_refused(text: str) -> None:
         (ANY, "http://127.0.0.1:11434"),
         ("0.0.0.0:8080", "http://127.0.0.1:8080"),
         (":8080", "http://127.0.0.1:8080"),
-        ("gpu-box", "http://gpu-box:11434"),
+        ("127.0.0.1:1234", "http://127.0.0.1:1234"),
+        ("LOCALHOST", "http://LOCALHOST:11434"),
+        ("gpu-box:8080", "http://gpu-box:8080"),
+        ("gpu.example.com", "http://gpu.example.com:11434"),
+        ("::1", "http://[::1]:11434"),
         ("gpu-box:1/base/", "http://gpu-box:1/base"),
         ("[::1]:8080", "http://[::1]:8080"),
         ("https://ollama.example.com/", "https://ollama.example.com"),
@@ -79,6 +83,27 @@ def test_a_malformed_variable_is_refused(text: str) -> None:
 def test_short_addresses_are_completed_from_the_default(host: str | None, url: str) -> None:
     environment = {} if host is None else {"OLLAMA_HOST": host}
     assert base_url(OLLAMA, environment) == url
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "garbage",
+        "gpu-box",
+        "gpu-box/base",
+        "/base",
+        ":",
+        "a:b",
+        "x:80y",
+        "u@x.org",
+        "a b.c",
+        "[x",
+    ],
+)
+def test_a_variable_that_names_no_host_is_refused_by_its_name(value: str) -> None:
+    text = "${OPENAI_BASE_URL:-https://api.openai.com/v1}"
+    with pytest.raises(AddressError, match=r"^OPENAI_BASE_URL holds neither a URL nor a host$"):
+        classify(base_url(text, {"OPENAI_BASE_URL": value}))
 
 
 def test_a_written_url_stays() -> None:

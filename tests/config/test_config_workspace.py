@@ -316,6 +316,27 @@ def test_what_a_base_url_may_be(root: Path, line: str, rule: str | None) -> None
     assert [finding for _, finding, _ in found(root)] == ([rule] if rule else [])
 
 
+def test_a_variable_that_holds_no_address_is_named_and_not_shown(root: Path) -> None:
+    url = "'${OPENAI_BASE_URL:-http://127.0.0.1:1/v1}'"
+    text = PROVIDER.format("mine").replace("'http://127.0.0.1:1'", url)
+    write(root / "providers.d" / "mine.yaml", text)
+    _, findings = read_workspace(root, {"OPENAI_BASE_URL": "garbage"})
+    assert [(finding.rule, finding.message) for finding in findings] == [
+        ("base-url", "OPENAI_BASE_URL holds neither a URL nor a host")
+    ]
+    assert "http://127.0.0.1:1/v1" in str(findings[0].help)
+    assert "garbage" not in str(findings[0])
+
+
+def test_a_variable_inside_a_bad_base_url_is_named(root: Path) -> None:
+    url = "'${LM_STUDIO_URL:-http://127.0.0.1:1}/v1'"
+    text = PROVIDER.format("mine").replace("'http://127.0.0.1:1'", url)
+    write(root / "providers.d" / "mine.yaml", text)
+    _, findings = read_workspace(root, {"LM_STUDIO_URL": "garbage"})
+    assert [finding.rule for finding in findings] == ["base-url"]
+    assert findings[0].message.endswith("replaced: LM_STUDIO_URL)")
+
+
 @settings(deadline=None, max_examples=120, database=None)
 @given(st.data())
 def test_no_damage_to_a_shipped_file_makes_an_exception(data: st.DataObject) -> None:

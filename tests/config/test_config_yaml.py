@@ -96,6 +96,46 @@ def test_tabs_of_indentation_are_one_finding_and_the_rest_is_read() -> None:
     assert "two spaces" in str(finding.help)
 
 
+@pytest.mark.parametrize("text", ["a:\n  b: 1\n\tc: 2\nd: 3\n", "a:\n  - b: 1\n \tc: 2\n"])
+def test_a_tab_whose_width_fits_nowhere_is_one_finding(text: str) -> None:
+    assert [(rule, line) for rule, line, _ in places(text)] == [("yaml-tab", 3)]
+
+
+@pytest.mark.parametrize(
+    ("line", "written"),
+    [
+        ("- {name: x, target: !target.tools}", 'target: "!target.tools"'),
+        ("- {name: x, target: `true`}", 'target: "`true`"'),
+        ("- {name: x, target: !target.free} # {", 'target: "!target.free"'),
+        ("- {target: !a[?b == `1`].{c: d}, name: x}", 'target: "!a[?b == `1`].{c: d}"'),
+        ("- {target: !contains(a, 'b}'), name: x}", "target: \"!contains(a, 'b}')\""),
+        ("- {\"{\": '[', target: @.a}", 'target: "@.a"'),
+        ("- {name: x,\n     target: !b}", 'target: "!b"'),
+        ("- target: !a}", 'target: "!a}"'),
+    ],
+)
+def test_an_expression_in_flow_style_ends_before_the_bracket_around_it(
+    line: str, written: str
+) -> None:
+    finding = only(f"require:\n  {line}\n")
+    assert (finding.rule, finding.help) == ("yaml-quote", f"write {written}")
+
+
+@pytest.mark.parametrize("value", ["| x", "> x", "- a", "? a", ", a", "] a", "} a"])
+def test_a_character_that_no_value_begins_with_is_named(value: str) -> None:
+    finding = only(f"let:\n  a: {value}\n")
+    assert (finding.line, finding.col, finding.help) == (2, 6, f'write a: "{value}"')
+    assert finding.message.startswith(f"an expression that begins with `{value[0]}` must be quoted")
+    assert "inside" not in finding.message
+
+
+@pytest.mark.parametrize("value", ["| x", "> x", "- a", "? a"])
+def test_text_that_begins_like_a_block_is_explained_by_its_character(value: str) -> None:
+    finding = only(f"description: {value}\n")
+    assert f"`{value[0]}`" in finding.message
+    assert "in quotes" in str(finding.help)
+
+
 def test_a_tab_after_the_colon_is_allowed() -> None:
     assert document("a:\t1\n").data == {"a": 1}
 

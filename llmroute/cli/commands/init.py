@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,7 @@ def _run(args: Namespace) -> int:
     root = _root(args)
     existing = (root / "providers.d").is_dir()
     scaffold = Scaffold(root)
+    scaffold.check(chosen)
     scaffold.schemas()
     for one in chosen:
         scaffold.provider(one)
@@ -108,5 +110,6 @@ def _lint(root: Path) -> int:
 
     found = [item for item in lint([root]) if item.severity != "note"]
     if found:
-        render(found, sys.stderr)
+        with suppress(OSError):
+            render(found, sys.stderr)
     return 1 if found else 0

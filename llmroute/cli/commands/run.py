@@ -10,10 +10,10 @@ from llmroute.cli.asking import add_request_options, decide_as_run, make_request
 from llmroute.cli.output import dump, note, say
 from llmroute.cli.parser import Commands
 from llmroute.cli.records import answer_record, tool_call_record
-from llmroute.cli.reporting import Reporter, summary
 from llmroute.cli.workspace import open_router
 
 if TYPE_CHECKING:
+    from llmroute.cli.reporting import Reporter
     from llmroute.router import Router
     from llmroute.types import Request, Response
 
@@ -57,18 +57,22 @@ def _run(args: Namespace) -> int:
     if args.json:
         dump(answer_record(response))
     if not args.quiet:
+        from llmroute.cli.reporting import summary
+
         note(summary(response))
     return 0
 
 
 def _answer(args: Namespace, router: Router) -> Response:
+    from llmroute.cli.reporting import Reporter  # it loads what calls others
+
     args.no_stream = args.no_stream or args.json
     request, decision = decide_as_run(args, router, make_request(args, router))
     if args.explain:
         from llmroute.policy.explain import explain
 
         note(f"{explain(decision)}\n")
-    reporter = Reporter(decision)
+    reporter = Reporter(decision, args.timeout)
     if request.stream:
         return _streamed(args, router, request, reporter)
     response = router.complete(

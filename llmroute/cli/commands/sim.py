@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from llmroute.cli.output import dump, note, say
 from llmroute.cli.parser import Commands
+from llmroute.cli.signals import Terminated
 
 __all__ = ["add"]
 
@@ -48,6 +49,8 @@ def _run(args: Namespace) -> int:
         _announce(farm.environment("$PATH"), as_json=args.json)
         try:
             threading.Event().wait()
+        except Terminated:
+            raise
         except KeyboardInterrupt:
             return 0
     return 0
