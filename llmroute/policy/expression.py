@@ -15,6 +15,7 @@ from jmespath import exceptions
 from jmespath.functions import Functions
 
 from llmroute.config.diagnostics import did_you_mean
+from llmroute.policy.codegen import UnsupportedNode, compile_expression
 
 __all__ = [
     "MAX_DEPTH",
@@ -58,7 +59,8 @@ class EvaluationError(ValueError):
 class Expression:
     """One compiled expression.
 
-    `roots` are the names that it reads at top level; `@` alone reads all of them.
+    `roots` are the names that it reads at top level; `@` alone reads all of them. It runs as
+    Python code; `interpreted` says why, where it could not be turned into any.
     """
 
     def __init__(self, text: str) -> None:
@@ -72,6 +74,11 @@ class Expression:
         if _depth(self.tree) > MAX_DEPTH:
             raise ExpressionError(f"the expression nests deeper than {MAX_DEPTH} levels")
         _check_functions(self.tree, text)
+        self.interpreted: str | None = None
+        try:
+            self._run = compile_expression(self.tree)
+        except UnsupportedNode as exc:
+            self._run, self.interpreted = self._compiled.search, str(exc)
 
     @property
     def tree(self) -> Node:
@@ -92,7 +99,7 @@ class Expression:
 
         """
         try:
-            return self._compiled.search(scope)
+            return self._run(scope)
         except _FAILURES as exc:
             raise EvaluationError(_short(exc)) from exc
 
