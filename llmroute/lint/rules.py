@@ -12,6 +12,7 @@ RULES: Mapping[str, str] = {
     "base-url": "a base_url is not an http or https address",
     "base-url-http": "prompts and keys would travel unencrypted",
     "base-url-local": "a local provider has an address that is not local",
+    "budget-unenforced": "budgets are declared, which this version does not enforce",
     "cost-dates": "a price ends before it begins",
     "expression-syntax": "an expression is not JMESPath",
     "file-ignored": "a file with the ending .yml is not read",

@@ -40,11 +40,22 @@ def check_workspace(document: Document) -> list[Diagnostic]:
     """Check the requirements of `llmroute.yaml`."""
     data = document.data
     scope = Scope(ROOTS, (), data.get("inputs"))
-    return [
+    found = [
         _placed(document, path, text, item)
         for path, text in _required(data)
         for item in check_expression(text, scope)
     ]
+    return [*found, *_unenforced(document)]
+
+
+def _unenforced(document: Document) -> Iterator[Diagnostic]:
+    """Say that budgets are read but not yet held: a limit that does nothing must not look safe."""
+    if document.data.get("budgets"):
+        message = "budgets are not enforced by this version: nothing counts what was spent"
+        help_text = "bound single requests with route.max_cost meanwhile"
+        yield document.diagnostic(
+            "budget-unenforced", message, ("budgets",), key=True, help=help_text, severity="warning"
+        )
 
 
 def _expressions(data: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from llmroute.catalog.cost import NANO
 from llmroute.catalog.model import Target
 from llmroute.policy.compiled import Contribution
 from llmroute.policy.estimate import Estimate
@@ -101,7 +100,3 @@ class Decision:
             },
             "fingerprint": self.fingerprint,
         }
-
-    def usd(self, item: Ranked) -> float | None:
-        """Return an estimate's expected cost in USD."""
-        return None if item.estimate.cost is None else item.estimate.cost / NANO
