@@ -77,9 +77,8 @@ class Price:
 
     def valid_on(self, day: date) -> bool:
         """Whether the price holds on a day."""
-        return (self.valid_from is None or self.valid_from <= day) and (
-            self.valid_until is None or day <= self.valid_until
-        )
+        start, end = self.valid_from, self.valid_until
+        return (start is None or start <= day) and (end is None or day <= end)
 
     def rates(self, input_tokens: int) -> Rates:
         """Return the rates of a request with that much total input, cached tokens included."""
@@ -92,12 +91,11 @@ class Price:
 
     def nano(self, input_tokens: int, output_tokens: int, cached: int = 0) -> int:
         """Return an estimate in nano-dollars, rounded half-even once."""
-        rates = self.rates(input_tokens)
-        pico = (
-            (input_tokens - cached) * rates.input
-            + cached * rates.cache_read
-            + output_tokens * rates.output
-        )
+        tiers = self.tiers
+        rates = tiers[0] if len(tiers) == 1 else self.rates(input_tokens)
+        pico = (input_tokens - cached) * rates.input + output_tokens * rates.output
+        if cached:
+            pico += cached * rates.cache_read
         return self.per_request + _half_even(pico, 1000)
 
     def charge(self, usage: Usage) -> int:

@@ -203,6 +203,7 @@ class Target:
     parameters: float | None = None
     loaded: bool | None = None
     discovered: bool = False
+    tokenizer: str = "generic"
 
     def __str__(self) -> str:
         return self.id

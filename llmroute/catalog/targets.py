@@ -78,6 +78,7 @@ def build_target(provider: Provider, data: Mapping[str, Any], *, discovered: boo
         parameters=size,
         loaded=data.get("loaded"),
         discovered=discovered,
+        tokenizer=data.get("tokenizer", "generic"),
     )
 
 

@@ -1,7 +1,9 @@
 """What was measured of each target: first-token latency, throughput, success, calls in flight.
 
 A value starts from its prior, which counts as 5 observations; observations decay with a
-half-life of 10 minutes, so that neither a newcomer nor one slow model load is locked out.
+half-life of 10 minutes, so that neither a newcomer nor one slow model load is locked out. Time
+counts in steps of `TICK` seconds, so that between two steps only targets that were called change,
+and readers need not ask about the others.
 """
 
 from __future__ import annotations
@@ -9,71 +11,117 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from threading import Lock
 
 from llmroute.catalog.model import Target
-from llmroute.policy.live import LiveFacts, prior_of
+from llmroute.policy.live import LiveFacts, Prior, prior_of
 from llmroute.types import Request
 
-__all__ = ["AFFINITY_SECONDS", "HALF_LIFE", "PRIOR_WEIGHT", "LiveState"]
+__all__ = ["AFFINITY_SECONDS", "HALF_LIFE", "PRIOR_WEIGHT", "TICK", "LiveState"]
 
 #: Observations that a prior counts for.
 PRIOR_WEIGHT = 5.0
 #: Seconds after which an observation counts half.
 HALF_LIFE = 600.0
+#: Seconds between two steps of the decay: 0.6 % of an observation's weight.
+TICK = 5.0
 #: Seconds that a provider's prompt cache is taken to last (the vendors' shortest: 5 minutes).
 AFFINITY_SECONDS = 300.0
 #: Conversations remembered for `affinity`; the oldest is forgotten first.
 _CONVERSATIONS = 10_000
 #: Seconds over which a latency peak fades (the peak-EWMA of Finagle's load balancer).
 _PEAK_FADE = 10.0
-
-
-@dataclass(slots=True)
-class _Decayed:
-    """A decaying weighted sum of observations."""
-
-    total: float = 0.0
-    weight: float = 0.0
-    at: float = 0.0
-
-    def add(self, value: float, now: float) -> None:
-        self._decay(now)
-        self.total += value
-        self.weight += 1.0
-
-    def mean(self, prior: float, now: float) -> float:
-        self._decay(now)
-        return (PRIOR_WEIGHT * prior + self.total) / (PRIOR_WEIGHT + self.weight)
-
-    def _decay(self, now: float) -> None:
-        factor = 0.5 ** (max(now - self.at, 0.0) / HALF_LIFE)
-        self.total, self.weight, self.at = self.total * factor, self.weight * factor, now
+#: Changes remembered for readers; who is further behind reads everything again.
+_CHANGES = 4_096
 
 
 @dataclass(slots=True)
 class _Measured:
-    first_token: _Decayed = field(default_factory=_Decayed)
-    speed: _Decayed = field(default_factory=_Decayed)
-    success: _Decayed = field(default_factory=_Decayed)
+    """What was measured of one target: decaying sums, all as of the time `at`."""
+
+    at: float = 0.0
+    calls: float = 0.0
+    successes: float = 0.0
+    firsts: float = 0.0
+    first_seconds: float = 0.0
+    speeds: float = 0.0
+    speed_sum: float = 0.0
     in_flight: int = 0
     peak: float = 0.0
     peak_at: float = 0.0
 
+    def decay(self, now: float) -> None:
+        """Let every sum decay up to a time."""
+        factor = _decay(now - self.at)
+        self.at = now
+        self.calls *= factor
+        self.successes *= factor
+        self.firsts *= factor
+        self.first_seconds *= factor
+        self.speeds *= factor
+        self.speed_sum *= factor
+
+
+def _decay(seconds: float) -> float:
+    return 1.0 if seconds <= 0.0 else 0.5 ** (seconds / HALF_LIFE)
+
 
 class LiveState:
-    """Live values of every target in this process; times come from a monotonic clock."""
+    """Live values of every target in this process; times come from a monotonic clock.
+
+    It may be read and written from several threads.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
+        self._lock = Lock()
         self._measured: dict[str, _Measured] = {}
+        self._priors: dict[str, tuple[Target, Prior]] = {}
         self._in_flight: dict[str, int] = {}
+        self._sharing: dict[str, set[str]] = {}
         self._served: dict[str, tuple[str, float]] = {}
+        self._changes: list[str] = []
+        self._dropped = 0
+        self._tick = self._step()
+
+    @property
+    def version(self) -> int:
+        """A number that grows with every change and with every step of the decay."""
+        if self._step() != self._tick:
+            self._decayed()
+        return self._dropped + len(self._changes)
+
+    def changed(self, since: int) -> Collection[str] | None:
+        """Return the ids of the targets that changed after a version; None: any may have."""
+        with self._lock:
+            start = since - self._dropped
+            return None if start < 0 else set(self._changes[start:])
+
+    def _decayed(self) -> None:
+        """Take the step that is due: everything that was ever measured changes."""
+        with self._lock:
+            step = self._step()
+            if step != self._tick:
+                self._tick = step
+                self._note(tuple(self._measured))
+
+    def _note(self, ids: Iterable[str]) -> None:
+        self._changes.extend(ids)
+        excess = len(self._changes) - _CHANGES
+        if excess > _CHANGES:
+            del self._changes[:excess]
+            self._dropped += excess
+
+    def _step(self) -> int:
+        return int(self._clock() / TICK)
 
     def of(self, target: Target) -> LiveFacts:
-        """Return what is known of a target now, measurements over priors."""
-        prior, seen, now = prior_of(target), self._measured.get(target.id), self._clock()
+        """Return what is known of a target, measurements over priors, as of the last step."""
+        prior, seen = self._prior(target), self._measured.get(target.id)
+        if target.limits.concurrency:
+            self._sharing.setdefault(target.limit_scope, set()).add(target.id)
         if seen is None:
             return LiveFacts(
                 prior.first_token,
@@ -82,24 +130,46 @@ class LiveState:
                 headroom=self._headroom(target),
                 loaded=target.loaded,
             )
-        first = seen.first_token.mean(prior.first_token, now)
+        return self._measured_facts(target, seen, prior, self._step() * TICK)
+
+    def _prior(self, target: Target) -> Prior:
+        known = self._priors.get(target.id)
+        if known is None or known[0] is not target:
+            known = self._priors[target.id] = (target, prior_of(target))
+        return known[1]
+
+    def _measured_facts(
+        self, target: Target, seen: _Measured, prior: Prior, now: float
+    ) -> LiveFacts:
+        share, counts = _decay(now - seen.at), PRIOR_WEIGHT
+        calls = seen.calls * share
+        first = counts * prior.first_token + seen.first_seconds * share
+        speed = counts * prior.tokens_per_second + seen.speed_sum * share
         return LiveFacts(
-            first_token=first,
-            tokens_per_second=seen.speed.mean(prior.tokens_per_second, now),
-            success=seen.success.mean(prior.success, now),
-            headroom=self._headroom(target),
-            in_flight=seen.in_flight,
-            loaded=target.loaded,
-            measured=seen.success.weight > 0,
-            load=max(self._peak(seen, now), first) * (seen.in_flight + 1),
-            observations=seen.success.weight,
+            first / (counts + seen.firsts * share),
+            speed / (counts + seen.speeds * share),
+            (counts * prior.success + seen.successes * share) / (counts + calls),
+            self._headroom(target),
+            seen.in_flight,
+            target.loaded,
+            calls > 0,
+            calls,
         )
+
+    def load(self, target: Target) -> float:
+        """Return the peak-EWMA latency now × (calls in flight + 1)."""
+        first, seen = self.of(target).first_token, self._measured.get(target.id)
+        if seen is None:
+            return first
+        return max(self._peak(seen, self._clock()), first) * (seen.in_flight + 1)
 
     def started(self, target: Target) -> None:
         """Count a call in flight."""
-        self._of(target).in_flight += 1
-        scope = target.limit_scope
-        self._in_flight[scope] = self._in_flight.get(scope, 0) + 1
+        with self._lock:
+            self._of(target).in_flight += 1
+            scope = target.limit_scope
+            self._in_flight[scope] = self._in_flight.get(scope, 0) + 1
+            self._note(self._affected(target))
 
     def ended(
         self,
@@ -110,25 +180,38 @@ class LiveState:
         tokens_per_second: float | None = None,
     ) -> None:
         """Count a call's end; `healthy` None says nothing of the target's health."""
-        seen, now = self._of(target), self._clock()
-        seen.in_flight -= 1
-        self._in_flight[target.limit_scope] -= 1
-        if healthy is not None:
-            seen.success.add(1.0 if healthy else 0.0, now)
-        if first_token is not None:
-            seen.first_token.add(first_token, now)
-            seen.peak = max(self._peak(seen, now), first_token)
-            seen.peak_at = now
-        if tokens_per_second is not None:
-            seen.speed.add(tokens_per_second, now)
+        with self._lock:
+            seen, now = self._of(target), self._clock()
+            seen.in_flight -= 1
+            self._in_flight[target.limit_scope] -= 1
+            seen.decay(now)
+            if healthy is not None:
+                seen.calls += 1.0
+                seen.successes += healthy
+            if first_token is not None:
+                seen.firsts += 1.0
+                seen.first_seconds += first_token
+                seen.peak = max(self._peak(seen, now), first_token)
+                seen.peak_at = now
+            if tokens_per_second is not None:
+                seen.speeds += 1.0
+                seen.speed_sum += tokens_per_second
+            self._note(self._affected(target))
+
+    def _affected(self, target: Target) -> Collection[str]:
+        """Return the targets whose values a call at one of them changes."""
+        if not target.limits.concurrency:
+            return (target.id,)
+        return self._sharing.get(target.limit_scope, set()) | {target.id}
 
     def served(self, request: Request, target: Target) -> None:
         """Remember where a conversation was answered."""
         key = _conversation(request)
-        self._served.pop(key, None)
-        self._served[key] = (target.id, self._clock())
-        while len(self._served) > _CONVERSATIONS:
-            self._served.pop(next(iter(self._served)))
+        with self._lock:
+            self._served.pop(key, None)
+            self._served[key] = (target.id, self._clock())
+            while len(self._served) > _CONVERSATIONS:
+                self._served.pop(next(iter(self._served)))
 
     def affinity(self, request: Request) -> str | None:
         """Return where the conversation was last answered, while its cache still counts."""

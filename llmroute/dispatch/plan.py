@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 
 from llmroute.catalog.model import Target
@@ -37,40 +37,45 @@ class Step:
     more: bool
 
 
-@dataclass(slots=True)
 class Plan:
-    """The way down one decision's ranking.
+    """The way down one decision's ranking, which is worked out as far as it is needed.
 
     Every fresh target is asked before one is repeated. A failure of a host or credential leaves
     out the provider's other targets; a context overflow leaves out windows that are no larger.
-    `over_price` names the targets that `fallback.max_price_ratio` leaves out.
     """
 
-    decision: Decision
-    over_price: tuple[str, ...] = ()
-    _fresh: list[Target] = field(default_factory=list)
-    _passing: dict[str, Target] = field(default_factory=dict)
-    _made: int = 0
-    _final: bool = False
-    _waiting: Target | None = None
+    def __init__(self, decision: Decision) -> None:
+        self.decision = decision
+        self._limit = _price_limit(decision)
+        self._coming = self._affordable()
+        self._peeked: Target | None = None
+        self._providers_out: set[str] = set()
+        self._window = 0
+        self._passing: dict[str, Target] = {}
+        self._made = 0
+        self._final = False
+        self._waiting: Target | None = None
 
-    def __post_init__(self) -> None:
-        allowed, over = _within_price(self.decision.ranking, self.decision.fallback.max_price_ratio)
-        self._fresh = list(allowed)
-        self.over_price = tuple(target.id for target in over)
+    @property
+    def over_price(self) -> tuple[str, ...]:
+        """The targets that `fallback.max_price_ratio` leaves out."""
+        others = self.decision.ranking[1:] if self._limit is not None else ()
+        return tuple(item.target.id for item in others if not self._fits(item))
 
     def next(self) -> Step | None:
         """Return the next call to make, None where there is none."""
-        if self._final or self._made >= self.decision.fallback.attempts:
+        attempts = self.decision.fallback.attempts
+        if self._final or self._made >= attempts:
             return None
         self._made += 1
         if self._waiting is not None:
             target, self._waiting = self._waiting, None
-            return Step(target, repeat=True, more=bool(self._fresh))
-        if self._fresh:
-            target = self._fresh.pop(0)
-            left = self._made < self.decision.fallback.attempts
-            return Step(target, repeat=False, more=bool(self._fresh) and left)
+            return Step(target, repeat=True, more=self._fresh() is not None)
+        fresh = self._fresh()
+        if fresh is not None:
+            self._peeked = None
+            more = self._made < attempts and self._fresh() is not None
+            return Step(fresh, repeat=False, more=more)
         if self._passing:
             target = self._passing.pop(next(iter(self._passing)))
             return Step(target, repeat=True, more=False)
@@ -87,32 +92,46 @@ class Plan:
         if kind in _PASSING_KINDS:
             self._passing[target.id] = target
         if kind in _PROVIDER_KINDS:
-            self._drop_provider(target)
+            self._providers_out.add(target.provider.name)
         if kind is ErrorKind.CONTEXT and target.context_window:
-            window = target.context_window
-            self._fresh = [t for t in self._fresh if (t.context_window or window) > window]
+            self._window = max(self._window, target.context_window)
 
-    def _drop_provider(self, target: Target) -> None:
-        name = target.provider.name
-        self._fresh = [t for t in self._fresh if t.provider.name != name]
+    def _fresh(self) -> Target | None:
+        """Return the next target that was not asked yet, without going on to it."""
+        while self._peeked is None or self._left_out(self._peeked):
+            self._peeked = next(self._coming, None)
+            if self._peeked is None:
+                return None
+        return self._peeked
+
+    def _left_out(self, target: Target) -> bool:
+        too_small = self._window > 0 and (target.context_window or 0) <= self._window
+        return too_small or target.provider.name in self._providers_out
+
+    def _affordable(self) -> Iterator[Target]:
+        first = True
+        for item in self.decision.ranking:
+            if first or self._fits(item):
+                yield item.target
+            first = False
+
+    def _fits(self, item: Ranked) -> bool:
+        if self._limit is None:
+            return True
+        cost = item.estimate.cost
+        return cost is not None and cost <= self._limit
 
 
-def _within_price(
-    ranking: Sequence[Ranked], ratio: float | None
-) -> tuple[list[Target], list[Target]]:
-    """Split a ranking by the bound that the first target's estimate sets; unknown is over.
+def _price_limit(decision: Decision) -> Decimal | None:
+    """Return the most that a fallback may cost in nano-dollars, None where nothing bounds it.
 
     Where the first target's own price is unknown, the cheapest known estimate sets it.
     """
-    known = [r.estimate.cost for r in ranking if r.estimate.cost is not None]
-    if ratio is None or not known:
-        return [item.target for item in ranking], []
+    ratio, ranking = decision.fallback.max_price_ratio, decision.ranking
+    if ratio is None or not ranking:
+        return None
     first = ranking[0].estimate.cost
-    limit = Decimal(str(ratio)) * (min(known) if first is None else first)
-    allowed: list[Target] = []
-    over: list[Target] = []
-    for item in ranking:
-        cost = item.estimate.cost
-        fits = cost is not None and cost <= limit
-        (allowed if fits or item is ranking[0] else over).append(item.target)
-    return allowed, over
+    if first is None:
+        known = [item.estimate.cost for item in ranking]
+        first = min((cost for cost in known if cost is not None), default=None)
+    return None if first is None else Decimal(str(ratio)) * first

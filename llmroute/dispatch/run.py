@@ -152,7 +152,7 @@ class Run:
 
     def _charge(self, target: Target, usage: Usage) -> int | None:
         """Return nano-dollars; None where the price was unknown when the decision was made."""
-        estimate = next(r.estimate for r in self.decision.ranking if r.target is target)
+        estimate = self.decision.estimate(target)
         if target.price is None or estimate.cost is None:
             return None
         return target.price.charge(usage)

@@ -1,7 +1,7 @@
 """Policies: expressions, facts, scores, decisions and their explanations."""
 
 from llmroute.policy.check import check_expressions, check_policy, check_workspace
-from llmroute.policy.compiled import CompiledPolicy, Contribution
+from llmroute.policy.compiled import CompiledPolicy
 from llmroute.policy.context import Surroundings
 from llmroute.policy.decide import decide
 from llmroute.policy.decision import Decision, Ranked
@@ -12,6 +12,7 @@ from llmroute.policy.inputs import check_inputs
 from llmroute.policy.live import LiveFacts, LiveView, Priors
 from llmroute.policy.policy import Policy, load_policy
 from llmroute.policy.requirements import Rejection
+from llmroute.policy.rules import Contribution
 from llmroute.policy.source import Fallback, PolicySource, Select, policy_source
 
 __all__ = [

@@ -1,168 +1,206 @@
-"""A policy compiled against targets: conditions staged by what they read, scores in integers.
+"""A policy compiled against targets: what can be known before a request comes is known.
 
-A condition that reads only `target` is folded to a number when the policy is compiled; one that
-reads only the request is evaluated once per request; the rest once per request and target.
+Each condition and preference has a stage (`stages`), decided by what it reads; a request then
+costs what depends on it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from llmroute.catalog.model import Target
-from llmroute.policy.context import Candidate, Context
-from llmroute.policy.expression import EvaluationError, Expression, field_paths, truthy
+from llmroute.policy.columns import Columns
+from llmroute.policy.context import REQUEST_FIELDS, Context, Reads
+from llmroute.policy.expression import FAILURES, EvaluationError, Expression, field_paths, truthy
 from llmroute.policy.facts import FACTS
-from llmroute.policy.preferences import (
-    MICRO,
-    Preference,
-    Value,
-    expression_value,
-    preference,
-)
+from llmroute.policy.lanes import Lanes
+from llmroute.policy.measured import Measured
+from llmroute.policy.partition import Partition, target_key
 from llmroute.policy.requirements import CompiledRequire
-from llmroute.policy.source import PolicySource, Rule
+from llmroute.policy.rules import CompiledRule
+from llmroute.policy.source import PolicySource
+from llmroute.policy.stages import FREQUENCY, reads_any
+from llmroute.policy.table import TargetTable
 
-__all__ = ["CompiledPolicy", "CompiledRule", "Contribution", "Stage", "points"]
+__all__ = ["CompiledPolicy", "RequirePart", "RulePart"]
 
-#: When something is evaluated: once per load, once per request, or per request and target.
-Stage = Literal["load", "request", "target"]
-
-_REQUEST_ROOTS = frozenset({"request", "facts", "budget", "now"})
+#: The roots of one target that depend on the request or on measurements.
+_OF_TARGET = frozenset({"estimate", "live"})
 
 
-@dataclass(frozen=True, slots=True)
-class Contribution:
-    """What one rule gave one target: `value` in millionths, `points` in micro-points.
+class RulePart(NamedTuple):
+    """A rule with its bit; `classes` are those of the targets that it cannot tell apart.
 
-    `weight` is in thousandths; `points` is weight × value, rounded half-even where a weight has
-    decimals. `note` says where the value came from.
+    None where it reads measurements, or everything.
     """
 
-    rule: str
-    weight: int
-    value: int
-    points: int
-    note: str = ""
+    bit: int
+    rule: CompiledRule
+    classes: Partition | None
 
 
-def points(weight: int, value: int) -> int:
-    """Return thousandths × millionths as micro-points, rounded half-even."""
-    quotient, remainder = divmod(weight * value, 1000)
-    return quotient + (remainder > 500 or (remainder == 500 and quotient % 2 == 1))
+class RequirePart(NamedTuple):
+    """A requirement; `passing` is the mask of who passes it, where it reads `target` alone."""
 
-
-class CompiledRule:
-    """One rule: its condition and preference compiled, and folded where they read `target` only."""
-
-    def __init__(self, source: Rule, lets: frozenset[str], targets: Sequence[Target]) -> None:
-        self.source = source
-        self.when = None if source.when is None else Expression(source.when)
-        self.prefer: Preference = preference(source.prefer)
-        self.when_stage: Stage = _stage(self.when.roots if self.when else frozenset(), lets)
-        self.prefer_stage: Stage = _stage(self.prefer.roots, lets)
-        self.load_notes: dict[str, int] = {}
-        self._whens = self._folded_whens(targets) if self.when_stage == "load" else {}
-        self._values = self._folded_values(targets) if self.prefer_stage == "load" else {}
-
-    def applies_to_request(self, context: Context) -> bool:
-        """Whether the condition, where it reads only the request, holds; True for the others."""
-        if self.when is None or self.when_stage != "request":
-            return True
-        if self.when.roots & context.failed:
-            return False
-        return self._holds(self.when, context.request_scope, context.note)
-
-    def contribution(self, candidate: Candidate, context: Context) -> Contribution | None:
-        """Return what the rule gives a target, None where its condition is false there."""
-        target_id = candidate.target.id
-        if self.when_stage == "target" and self.when is not None:
-            failed = self.when.roots & context.failed
-            if failed or not self._holds(self.when, candidate.scope, context.note):
-                return None
-        elif not self._whens.get(target_id, True):
-            return None
-        if self.prefer.roots & context.failed:
-            return self._valued(Value(0, "cannot be evaluated"))
-        folded = self._values.get(target_id)
-        return folded or self._valued(self.prefer.measure(candidate, context))
-
-    def _valued(self, value: Value) -> Contribution:
-        """Turn a value into points; an unknown one is the worst for the weight's sign."""
-        weight = self.source.weight
-        micro = value.micro if value.micro is not None else (MICRO if weight < 0 else 0)
-        return Contribution(self.source.name, weight, micro, points(weight, micro), value.note)
-
-    def _holds(
-        self, when: Expression, scope: Mapping[str, Any], note: Callable[[str], None]
-    ) -> bool:
-        try:
-            return truthy(when.evaluate(scope))
-        except EvaluationError as exc:
-            note(f"rule {self.source.name!r}, {when.text}: {exc}")
-            return False
-
-    def _folded_whens(self, targets: Sequence[Target]) -> dict[str, bool]:
-        if self.when is None:
-            return {}
-        when, note = self.when, self._note
-        return {t.id: self._holds(when, {"target": t.view}, note) for t in targets}
-
-    def _folded_values(self, targets: Sequence[Target]) -> dict[str, Contribution]:
-        expression = self.prefer.expression
-        if expression is None:
-            return {}
-        values = {
-            t.id: expression_value(expression, {"target": t.view}, self._note) for t in targets
-        }
-        return {target_id: self._valued(value) for target_id, value in values.items()}
-
-    def _note(self, text: str) -> None:
-        self.load_notes[text] = self.load_notes.get(text, 0) + 1
-
-
-def _stage(roots: frozenset[str], lets: frozenset[str]) -> Stage:
-    if roots <= {"target"}:
-        return "load"
-    return "request" if roots <= _REQUEST_ROOTS | lets else "target"
+    requirement: CompiledRequire
+    passing: int | None
+    classes: Partition | None
 
 
 class CompiledPolicy:
-    """A policy compiled against a sequence of targets."""
+    """A policy compiled against a sequence of targets.
+
+    `bits` has bit n set for rule n, by stage; affinity is under `home`.
+    """
 
     def __init__(self, source: PolicySource, targets: Sequence[Target]) -> None:
         self.source = source
-        self.targets = tuple(targets)
+        self.targets = targets if isinstance(targets, tuple) else tuple(targets)
         self.lets = {name: Expression(text) for name, text in source.let.items()}
-        self.requirements = tuple(CompiledRequire(item) for item in source.require)
         names = frozenset(self.lets)
-        self.rules = tuple(CompiledRule(rule, names, self.targets) for rule in source.rules)
-        self.fact_names = self._fact_names()
+        self.rules = tuple(CompiledRule(rule, names) for rule in source.rules)
+        requirements = tuple(CompiledRequire(item, names) for item in source.require)
+        self.expressions = tuple(_expressions(self.lets.values(), requirements, self.rules))
+        self.reads = self._reads()
+        self._index(requirements)
 
-    def bind(self, context: Context) -> tuple[CompiledRule, ...]:
-        """Evaluate what reads only the request, and return the rules that apply to it."""
+    def _index(self, requirements: Sequence[CompiledRequire]) -> None:
+        """Work out for the targets whatever does not depend on a request."""
+        self.lanes = Lanes(len(self.targets), 2 + 2 * sum(r.most - r.least for r in self.rules))
+        self.table = TargetTable(self.targets, self.lanes)
+        self._partitions: dict[frozenset[tuple[str, ...]], Partition] = {}
+        numbered = [(1 << number, rule) for number, rule in enumerate(self.rules)]
+        self.bits = dict.fromkeys((*FREQUENCY, "home"), 0)
+        for bit, rule in numbered:
+            self.bits["home" if rule.at_home else rule.stage] |= bit
+        self.columns = Columns(numbered, self.table)
+        live = [(bit, rule) for bit, rule in numbered if bit & self.bits["live"]]
+        self.measured = Measured(live, self.table)
+        mixed = self.bits["estimate"] | self.bits["target"]
+        self.mixed = tuple(self._part(bit, rule) for bit, rule in numbered if bit & mixed)
+        self.requirements = tuple(map(self._require_part, requirements))
+        self._gated = tuple((bit, rule) for bit, rule in numbered if rule.gated)
+        self._gates = _gates(self._gated)
+        self._always = sum(bit for bit, rule in numbered if not rule.gated)
+        in_lanes = self.bits["load"] | self.bits["task"] | self.bits["live"]
+        #: The rules in rows that can take points away, with their bit.
+        self.negative = tuple((b, r.least) for b, r in numbered if b & in_lanes and r.least)
+
+    def _part(self, bit: int, rule: CompiledRule) -> RulePart:
+        parts = (rule.local_when, rule.prefer.expression)
+        built_in = _BUILT_IN_READS.get(rule.prefer.subject, frozenset())
+        return RulePart(bit, rule, self._classes(parts, built_in))
+
+    def _require_part(self, item: CompiledRequire) -> RequirePart:
+        if item.stage == "load":
+            return RequirePart(item, self.lanes.mask(item.fold(self.targets)), None)
+        parts = (item.local_when, item.target)
+        return RequirePart(item, None, self._classes(parts, frozenset()))
+
+    def _classes(
+        self, expressions: Iterable[Expression | None], reads: frozenset[tuple[str, ...]]
+    ) -> Partition | None:
+        """Return the classes of targets that are alike in what expressions read of them."""
+        found = (path for e in expressions if e for path in field_paths(e.tree))
+        paths = reads | {path for path in found if path[0] in ("@", "estimate", "live", "target")}
+        roots = {path[0] for path in paths}
+        if roots & {"@", "live"}:
+            return None
+        if roots <= {"estimate"}:
+            return self.table.priced
+        if paths not in self._partitions:
+            self._partitions[paths] = Partition(self._keys(paths), self.lanes)
+        return self._partitions[paths]
+
+    def _keys(self, paths: frozenset[tuple[str, ...]]) -> Iterator[Hashable]:
+        of_target = {path for path in paths if path[0] == "target"}
+        prices = self.table.priced.class_of if len(of_target) < len(paths) else None
+        for place, target in enumerate(self.targets):
+            yield prices[place] if prices else None, target_key(target, of_target)
+
+    def bind(self, context: Context) -> int:
+        """Evaluate what reads only the request; return the bits of the rules that apply to it."""
         for name, expression in self.lets.items():
-            context.request_scope[name] = self._let(name, expression, context)
-        for rule in self.rules:
-            context.notes.update(rule.load_notes)
-        return tuple(rule for rule in self.rules if rule.applies_to_request(context))
-
-    def _let(self, name: str, expression: Expression, context: Context) -> Any:
+            self._let(name, expression, context)
+        scope, active = context.request_scope, self._always
+        if context.failed:
+            return active | self._bind_one_by_one(context)
         try:
-            return expression.evaluate(context.request_scope)
+            for bits, function in self._gates:
+                value = function(scope)
+                if value is True or (value is not False and truthy(value)):
+                    active |= bits
+        except FAILURES:
+            return self._always | self._bind_one_by_one(context)
+        return active
+
+    def _bind_one_by_one(self, context: Context) -> int:
+        """Evaluate the conditions where one of them fails, and note it."""
+        return sum(bit for bit, rule in self._gated if rule.holds_for_request(context))
+
+    def reading(self, names: Collection[str]) -> int:
+        """Return the bits of the rules that read any of the names under `let`."""
+        if not names:
+            return 0
+        return sum(1 << n for n, rule in enumerate(self.rules) if reads_any(rule.roots, names))
+
+    def _let(self, name: str, expression: Expression, context: Context) -> None:
+        try:
+            context.request_scope[name] = expression.evaluate(context.request_scope)
         except EvaluationError as exc:
             context.note(f"let {name}, {expression.text}: {exc}")
             context.failed.add(name)
-            return None
+            context.request_scope[name] = None
 
-    def _fact_names(self) -> frozenset[str]:
-        """Return the facts that expressions read; all of them where one reads `facts` whole."""
-        expressions = [*self.lets.values()]
-        expressions += [e for item in self.requirements for e in item.expressions]
-        for rule in self.rules:
-            expressions += [e for e in (rule.when, rule.prefer.expression) if e]
-        paths = {path for e in expressions for path in field_paths(e.tree)}
-        if any(path[0] == "@" or path == ("facts",) for path in paths):
-            return frozenset(FACTS)
-        return frozenset(path[1] for path in paths if path[0] == "facts")
+    def _reads(self) -> Reads:
+        paths = {path for e in self.expressions for path in field_paths(e.tree)}
+        roots = {path[0] for path in paths}
+        everything = "@" in roots
+        return Reads.of(
+            request=_fields("request", paths, REQUEST_FIELDS, everything),
+            facts=_fields("facts", paths, FACTS, everything),
+            target=_OF_TARGET if everything else _OF_TARGET & roots,
+        )
+
+
+def _fields(
+    root: str, paths: Collection[tuple[str, ...]], known: Collection[str], everything: bool
+) -> frozenset[str]:
+    """Return the fields of a root that are read; all of them where it is read as a whole."""
+    if everything or (root,) in paths:
+        return frozenset(known)
+    return frozenset(path[1] for path in paths if path[0] == root)
+
+
+def _expressions(
+    lets: Iterable[Expression],
+    requirements: Iterable[CompiledRequire],
+    rules: Iterable[CompiledRule],
+) -> Iterator[Expression]:
+    yield from lets
+    for item in requirements:
+        yield from item.expressions
+    for rule in rules:
+        yield from (e for e in (rule.when, rule.prefer.expression) if e)
+
+
+def _gates(
+    gated: Iterable[tuple[int, CompiledRule]],
+) -> tuple[tuple[int, Callable[[Any], Any]], ...]:
+    """Return each condition once, with the bits of the rules that it is the condition of."""
+    found: dict[str, tuple[int, Callable[[Any], Any]]] = {}
+    for bit, rule in gated:
+        if rule.when is not None:
+            bits, function = found.get(rule.when.text, (0, rule.when.function))
+            found[rule.when.text] = (bits | bit, function)
+    return tuple(found.values())
+
+
+#: What built-in preferences read of a target.
+_BUILT_IN_READS: Mapping[str, frozenset[tuple[str, ...]]] = {
+    "affinity": frozenset({("target", "id")}),
+    "estimate": frozenset({("estimate",)}),
+    "live": frozenset({("live",)}),
+    "quality": frozenset({("target", "quality")}),
+}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -14,7 +14,7 @@ from llmroute.policy.facts import FACTS, Facts
 from llmroute.policy.live import LiveFacts, LiveView
 from llmroute.types import Request
 
-__all__ = ["Candidate", "Context", "Surroundings", "request_view"]
+__all__ = ["REQUEST_FIELDS", "Candidate", "Context", "Reads", "Surroundings", "request_view"]
 
 
 @dataclass(frozen=True)
@@ -29,26 +29,52 @@ class Surroundings:
     budgets: Mapping[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """What a policy's expressions read: fields of `request`, facts, and roots of a target.
+
+    Nothing else needs to be made for them. A field of `request` comes with what reads it.
+    """
+
+    request: tuple[tuple[str, Callable[[Request], Any]], ...]
+    facts: frozenset[str]
+    target: frozenset[str]
+
+    @classmethod
+    def of(cls, request: Container[str], facts: frozenset[str], target: frozenset[str]) -> Reads:
+        """Build it from names."""
+        fields = ((name, read) for name, read in REQUEST_FIELDS.items() if name in request)
+        return cls(tuple(fields), facts, target)
+
+
 class Context:
     """One request on its way through a policy.
 
     `request_scope` holds the roots that do not depend on a target, and the names under `let`;
-    `failed` those names whose conditions could not be evaluated.
+    `failed` those names whose conditions could not be evaluated. Without `reads` every field is
+    there.
     """
 
     def __init__(
-        self, request: Request, around: Surroundings, fact_names: Container[str] = FACTS
+        self,
+        request: Request,
+        around: Surroundings,
+        reads: Reads | None = None,
+        facts: Facts | None = None,
     ) -> None:
         self.request = request
         self.around = around
-        self.facts = Facts(request)
+        self.facts = facts or Facts(request)
+        self.reads = reads or _EVERYTHING
         self.notes: dict[str, int] = {}
         self.failed: set[str] = set()
+        now = around.now
+        self._today = now.date()
         self.request_scope: dict[str, Any] = {
-            "request": request_view(request),
-            "facts": self.facts.view(fact_names),
+            "request": {name: read(request) for name, read in self.reads.request},
+            "facts": {name: getattr(self.facts, name) for name in self.reads.facts},
             "budget": dict(around.budgets),
-            "now": {"hour": around.now.hour, "weekday": around.now.isoweekday()},
+            "now": {"hour": now.hour, "weekday": now.isoweekday()},
         }
 
     @cached_property
@@ -56,59 +82,87 @@ class Context:
         """The target that last served this conversation."""
         return self.around.live.affinity(self.request)
 
+    def estimate(self, target: Target) -> Estimate:
+        """Return what the request will need at a target."""
+        tokens = self.facts.tokens_for(target.tokenizer)
+        return estimate(self.request, tokens, target, self._today)
+
     def note(self, text: str) -> None:
         """Count something that went wrong while deciding; explanations show it."""
         self.notes[text] = self.notes.get(text, 0) + 1
 
 
 class Candidate:
-    """One target as seen by one request; estimate and live facts are made on first use."""
+    """One target as seen by one request; what is not given is made on first use."""
 
-    def __init__(self, target: Target, context: Context) -> None:
+    __slots__ = ("_context", "_estimate", "_estimating", "_live", "_scope", "target")
+
+    def __init__(
+        self,
+        target: Target,
+        context: Context,
+        live: LiveFacts | None = None,
+        estimating: Callable[[], Estimate] | None = None,
+    ) -> None:
         self.target = target
         self._context = context
+        self._live = live
+        self._estimating = estimating
+        self._estimate: Estimate | None = None
+        self._scope: dict[str, Any] | None = None
 
-    @cached_property
+    @property
     def estimate(self) -> Estimate:
         """What the request will need here."""
-        context = self._context
-        return estimate(
-            context.request, context.facts.tokens, self.target, context.around.now.date()
-        )
+        if self._estimate is None:
+            make = self._estimating
+            self._estimate = make() if make else self._context.estimate(self.target)
+        return self._estimate
 
-    @cached_property
+    @property
     def live(self) -> LiveFacts:
         """What was measured here."""
-        return self._context.around.live.of(self.target)
+        if self._live is None:
+            self._live = self._context.around.live.of(self.target)
+        return self._live
 
-    @cached_property
+    @property
     def scope(self) -> Mapping[str, Any]:
-        """Every root, as expressions with `estimate` or `live` read them."""
-        return {
-            **self._context.request_scope,
-            "target": self.target.view,
-            "estimate": self.estimate.view,
-            "live": self.live.view,
-        }
+        """The roots that the policy reads, those of this target included."""
+        if self._scope is None:
+            reads = self._context.reads.target
+            self._scope = {**self._context.request_scope, "target": self.target.view}
+            if "estimate" in reads:
+                self._scope["estimate"] = self.estimate.view
+            if "live" in reads:
+                self._scope["live"] = self.live.view
+        return self._scope
+
+
+def _listed(name: str) -> Callable[[Request], Any]:
+    return lambda request: list(getattr(request, name))
+
+
+def _plain(name: str) -> Callable[[Request], Any]:
+    return lambda request: getattr(request, name)
+
+
+#: The fields of the `request` root: lists and maps are never null.
+REQUEST_FIELDS: Mapping[str, Callable[[Request], Any]] = {
+    **{name: _listed(name) for name in ("messages", "tools", "stop", "tags")},
+    **{
+        name: _plain(name)
+        for name in (
+            *("tool_choice", "parallel_tool_calls", "max_tokens", "temperature", "top_p", "seed"),
+            *("reasoning_effort", "user", "stream", "task"),
+        )
+    },
+    "response_format": lambda request: request.response_format or {},
+    "metadata": lambda request: dict(request.metadata),
+}
+_EVERYTHING = Reads.of(REQUEST_FIELDS, frozenset(FACTS), frozenset({"estimate", "live"}))
 
 
 def request_view(request: Request) -> dict[str, Any]:
-    """Return the `request` root: plain data, lists and maps never null."""
-    return {
-        "messages": list(request.messages),
-        "tools": list(request.tools),
-        "tool_choice": request.tool_choice,
-        "parallel_tool_calls": request.parallel_tool_calls,
-        "response_format": request.response_format or {},
-        "max_tokens": request.max_tokens,
-        "temperature": request.temperature,
-        "top_p": request.top_p,
-        "stop": list(request.stop),
-        "seed": request.seed,
-        "reasoning_effort": request.reasoning_effort,
-        "user": request.user,
-        "stream": request.stream,
-        "tags": list(request.tags),
-        "metadata": dict(request.metadata),
-        "task": request.task,
-    }
+    """Return the whole `request` root as plain data."""
+    return {name: read(request) for name, read in REQUEST_FIELDS.items()}

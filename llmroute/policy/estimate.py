@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from llmroute.catalog.cost import NANO, Price
 from llmroute.catalog.model import Target
 from llmroute.types import Request
 
-__all__ = ["Estimate", "estimate"]
+__all__ = ["Estimate", "estimate", "expected_output"]
 
 #: Output tokens expected where neither the request nor the model says more.
 _USUAL_OUTPUT = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(NamedTuple):
     """Tokens in and expected out; money in nano-dollars, None where the price is unknown.
 
     `cost` counts the expected output, `cost_max` the allowed output.
@@ -50,6 +48,13 @@ def _free_output(price: Price) -> bool:
     return all(tier.output == 0 for tier in price.tiers)
 
 
+def expected_output(target: Target, asked: int | None) -> int:
+    """Return the output tokens to expect: at most `asked`, where the target can be told."""
+    expected = target.typical_output or _USUAL_OUTPUT
+    told = asked is not None and "max_tokens" not in target.wire.reject
+    return min(expected, asked) if told and asked is not None else expected
+
+
 def estimate(request: Request, tokens_in: int, target: Target, today: date) -> Estimate:
     """Estimate one request at one target.
 
@@ -59,11 +64,13 @@ def estimate(request: Request, tokens_in: int, target: Target, today: date) -> E
     outside its dates is unknown.
     """
     asked = None if "max_tokens" in target.wire.reject else request.max_tokens
-    expected = target.typical_output or _USUAL_OUTPUT
-    expected = expected if asked is None else min(expected, asked)
+    expected = expected_output(target, asked)
     price = target.price
     if price is None or not price.valid_on(today):
         return Estimate(tokens_in, expected, None, None)
     allowed = asked or target.max_output or (0 if _free_output(price) else None)
+    cost = price.nano(tokens_in, expected)
+    if allowed == expected:
+        return Estimate(tokens_in, expected, cost, cost)
     most = None if allowed is None else price.nano(tokens_in, allowed)
-    return Estimate(tokens_in, expected, price.nano(tokens_in, expected), most)
+    return Estimate(tokens_in, expected, cost, most)

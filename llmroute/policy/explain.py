@@ -3,67 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 
-from llmroute.catalog.cost import format_usd, nano_to_usd
-from llmroute.policy.compiled import Contribution
 from llmroute.policy.decision import Decision, Ranked
-from llmroute.policy.requirements import Rejection
+from llmroute.policy.explanation import Explanation, RejectionGroup, usd
+from llmroute.policy.rules import Contribution
+from llmroute.policy.wording import clean, format_points, format_weight, plain
 
 __all__ = ["explain", "format_points"]
 
-#: Ranked targets that are itemised, and that are named at all.
-_ITEMISED, _LISTED = 2, 10
 _BAR = 20
 
 
-def format_points(micro: int) -> str:
-    """Write micro-points as points, without trailing zeros: 24493800 → 24.4938."""
-    text = f"{Decimal(micro) / 1_000_000:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
 def explain(decision: Decision) -> str:
-    """Return the whole explanation as text; every contribution, adding up to the score."""
-    return "\n".join(_lines(decision))
+    """Return the whole explanation as text; every contribution, adding up to the score.
+
+    It is plain text: no colour codes, and whatever a file or a server put into a name is on
+    one line, its control characters escaped.
+    """
+    return "\n".join(_lines(Explanation(decision)))
 
 
-def _lines(decision: Decision) -> Iterator[str]:
-    facts = ", ".join(f"{name} {_plain(value)}" for name, value in decision.facts.items())
-    yield f"policy {decision.policy} · {facts}"
-    yield from _headline(decision)
-    for place, item in enumerate(decision.ranking[:_ITEMISED], start=1):
+def _lines(told: Explanation) -> Iterator[str]:
+    yield f"policy {clean(told.decision.policy)} · {clean(told.facts())}"
+    arrow = "→ " if told.itemised else ""
+    yield arrow + plain(told.headline())
+    decided = told.decided()
+    if decided:
+        yield f"  {plain(decided)}"
+    for place, item in enumerate(told.itemised, start=1):
         yield ""
         yield from _itemised(place, item)
-    yield from _others(decision.ranking)
-    yield from _rejected(decision.rejections)
-    if decision.notes:
-        yield ""
-        yield "could not be evaluated:"
-        yield from (f"  {count} × {text}" for text, count in sorted(decision.notes.items()))
-
-
-def _headline(decision: Decision) -> Iterator[str]:
-    if not decision.ranking:
-        yield "no target is eligible"
-        return
-    first = decision.ranking[0]
-    text = f"→ {first.target.id} with {format_points(first.score)} points"
-    if len(decision.ranking) > 1:
-        second = decision.ranking[1]
-        margin = format_points(first.score - second.score)
-        text += f", {margin} ahead of {second.target.id}"
-    yield text + (f" ({decision.reason})" if decision.reason else "")
+    yield from _others(told)
+    yield from _outlook(told)
+    yield from _rejected(told.rejections)
+    yield from _notes(told)
 
 
 def _itemised(place: int, item: Ranked) -> Iterator[str]:
-    cost, estimate = format_usd(nano_to_usd(item.estimate.cost)), item.estimate
+    estimate = item.estimate
     yield (
-        f"{place}. {item.target.id}  {format_points(item.score)} points · {cost} for about "
-        f"{estimate.tokens_in:,} tokens in, {estimate.tokens_out:,} out"
+        f"{place}. {clean(item.target.id)}  {format_points(item.score)} points · {usd(item)} for "
+        f"about {estimate.tokens_in:,} tokens in, {estimate.tokens_out:,} out"
     )
     most = max((abs(c.points) for c in item.contributions), default=0)
-    name_width = max((len(c.rule) for c in item.contributions), default=0)
+    name_width = max((len(clean(c.rule)) for c in item.contributions), default=0)
     for contribution in item.contributions:
         yield _row(contribution, most, name_width)
 
@@ -71,44 +54,52 @@ def _itemised(place: int, item: Ranked) -> Iterator[str]:
 def _row(item: Contribution, most: int, name_width: int) -> str:
     filled = round(_BAR * abs(item.points) / most) if most else 0
     bar = ("█" * filled).ljust(_BAR)
-    sum_text = f"{format_points(item.points):>10}"
-    product = f"{item.weight / 1000:g} × {item.value / 1_000_000:g}"
-    note = f"  ({item.note})" if item.note else ""
-    return f"   {item.rule.ljust(name_width)} {sum_text}  {bar}  {product}{note}"
+    product = f"{format_weight(item.weight)} × {format_points(item.value)}"
+    note = f"  ({clean(item.note)})" if item.note else ""
+    name = clean(item.rule).ljust(name_width)
+    return f"   {name} {format_points(item.points):>10}  {bar}  {product}{note}"
 
 
-def _others(ranking: Sequence[Ranked]) -> Iterator[str]:
-    if len(ranking) > _ITEMISED:
+def _others(told: Explanation) -> Iterator[str]:
+    if told.others:
         yield ""
         yield "then:"
-    for place, item in enumerate(ranking[_ITEMISED:_LISTED], start=_ITEMISED + 1):
-        cost = format_usd(nano_to_usd(item.estimate.cost))
-        yield f"{place}. {item.target.id}  {format_points(item.score)} points · {cost}"
-    if len(ranking) > _LISTED:
-        yield f"   and {len(ranking) - _LISTED} more"
+    for place, item in enumerate(told.others, start=len(told.itemised) + 1):
+        points = format_points(item.score)
+        yield f"{place}. {clean(item.target.id)}  {points} points · {usd(item)}"
+    if told.more:
+        yield f"   and {told.more} more"
 
 
-def _rejected(rejections: Sequence[Rejection]) -> Iterator[str]:
-    if not rejections:
+def _outlook(told: Explanation) -> Iterator[str]:
+    outlook = told.outlook()
+    if outlook is None:
         return
     yield ""
-    yield "rejected:"
-    grouped: dict[tuple[str, str, str, str | None], list[str]] = {}
-    for item in rejections:
-        key = (item.requirement, item.origin, item.reason, item.help)
-        grouped.setdefault(key, []).append(item.target)
-    for (requirement, origin, reason, help_text), targets in grouped.items():
-        advice = f" → {help_text}" if help_text else ""
-        yield f"  {_listed(targets)}: {reason} [{origin}: {requirement}]{advice}"
+    yield plain(outlook) + (":" if told.changes else "")
+    yield from (f"  {plain(change.told())}" for change in told.changes)
+
+
+def _rejected(groups: Sequence[RejectionGroup]) -> Iterator[str]:
+    if groups:
+        yield ""
+        yield "rejected:"
+    for group in groups:
+        where = f"[{group.origin}: {clean(group.requirement)}]"
+        advice = f" → {clean(group.help)}" if group.help else ""
+        yield f"  {_listed(group.targets)}: {clean(group.reason)} {where}{advice}"
 
 
 def _listed(targets: Sequence[str]) -> str:
-    if len(targets) <= 3:
-        return ", ".join(targets)
-    return f"{', '.join(targets[:2])} and {len(targets) - 2} more"
+    names = [clean(target) for target in targets]
+    if len(names) <= 3:
+        return ", ".join(names)
+    return f"{', '.join(names[:2])} and {len(names) - 2} more"
 
 
-def _plain(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+def _notes(told: Explanation) -> Iterator[str]:
+    notes = told.decision.notes
+    if notes:
+        yield ""
+        yield "could not be evaluated:"
+        yield from (f"  {count} × {clean(text)}" for text, count in sorted(notes.items()))

@@ -18,6 +18,7 @@ from llmroute.config.diagnostics import did_you_mean
 from llmroute.policy.codegen import UnsupportedNode, compile_expression
 
 __all__ = [
+    "FAILURES",
     "MAX_DEPTH",
     "MAX_LENGTH",
     "ROOTS",
@@ -34,7 +35,7 @@ ROOTS = frozenset({"request", "facts", "target", "estimate", "live", "budget", "
 
 Node = Mapping[str, Any]
 #: What jmespath.py raises on data of types or sizes that a function does not take.
-_FAILURES = (
+FAILURES = (
     exceptions.JMESPathError,
     ArithmeticError,
     AttributeError,
@@ -60,7 +61,8 @@ class Expression:
     """One compiled expression.
 
     `roots` are the names that it reads at top level; `@` alone reads all of them. It runs as
-    Python code; `interpreted` says why, where it could not be turned into any.
+    Python code, `function`, which raises one of `FAILURES` where `evaluate` would raise;
+    `interpreted` says why, where it could not be turned into any.
     """
 
     def __init__(self, text: str) -> None:
@@ -76,9 +78,9 @@ class Expression:
         _check_functions(self.tree, text)
         self.interpreted: str | None = None
         try:
-            self._run = compile_expression(self.tree)
+            self.function = compile_expression(self.tree)
         except UnsupportedNode as exc:
-            self._run, self.interpreted = self._compiled.search, str(exc)
+            self.function, self.interpreted = self._compiled.search, str(exc)
 
     @property
     def tree(self) -> Node:
@@ -99,8 +101,8 @@ class Expression:
 
         """
         try:
-            return self._run(scope)
-        except _FAILURES as exc:
+            return self.function(scope)
+        except FAILURES as exc:
             raise EvaluationError(_short(exc)) from exc
 
     def __repr__(self) -> str:
@@ -109,7 +111,7 @@ class Expression:
 
 def truthy(value: Any) -> bool:
     """JMESPath's truth: null, false, and empty text, lists and maps are false; 0 is true."""
-    return not (value is None or value is False or value in ("", [], {}))
+    return bool(value) or not (value is None or value is False or value in ("", [], {}))
 
 
 def _parse(text: str) -> Any:

@@ -3,96 +3,99 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Container, Mapping
 from functools import cached_property
 from typing import Any
 
+from llmroute.policy import tokens
+from llmroute.policy.code import has_code
+from llmroute.policy.kinds import has_choices, is_math, question_kind
+from llmroute.policy.languages import language
+from llmroute.policy.text import Text
 from llmroute.types import Message, Request
 
 __all__ = ["FACTS", "Facts", "estimate_tokens"]
 
 #: Names that expressions may read under `facts`, in the order in which they are shown.
-FACTS = ("tokens", "characters", "tools", "images", "json_schema", "language", "code", "task")
+FACTS = (
+    "tokens",
+    "characters",
+    "messages",
+    "turns",
+    "tools",
+    "images",
+    "json_schema",
+    "language",
+    "code",
+    "math",
+    "multiple_choice",
+    "question",
+    "words",
+    "average_word_length",
+    "lexical_diversity",
+    "digits",
+    "task",
+)
 
-#: Characters of a prompt that the textual facts (language, code) look at.
-_SAMPLE = 20_000
 #: Tokens counted for one image, near what vendors bill for a picture of about a megapixel.
 _IMAGE_TOKENS = 1_000
 #: Tokens of the frame around one message and around the whole prompt.
 _MESSAGE_TOKENS, _PROMPT_TOKENS = 4, 3
 
-_CODE = re.compile(
-    r"```|^\s*(?:def |class |import |from \w+ import|#include|package |public |func |fn "
-    r"|const |let |var |return\b|SELECT .+ FROM |</?\w+>)|[{};]\s*$|=>|->\s*\w+:",
-    re.MULTILINE,
-)
-_SCRIPTS = (
-    ("ja", re.compile(r"[\u3040-\u30ff]")),
-    ("ko", re.compile(r"[\uac00-\ud7af]")),
-    ("zh", re.compile(r"[\u4e00-\u9fff]")),
-    ("ru", re.compile(r"[\u0400-\u04ff]")),
-    ("ar", re.compile(r"[\u0600-\u06ff]")),
-    ("he", re.compile(r"[\u0590-\u05ff]")),
-    ("hi", re.compile(r"[\u0900-\u097f]")),
-    ("el", re.compile(r"[\u0370-\u03ff]")),
-    ("th", re.compile(r"[\u0e00-\u0e7f]")),
-)
-#: Frequent short words by language; the most hits win, English on a tie.
-_WORDS: Mapping[str, frozenset[str]] = {
-    code: frozenset(words.split(" "))
-    for code, words in {
-        "en": "the and of to in is that it for with this what how are you",
-        "de": "der die das und ist nicht ein eine mit für auf wie was ich sie",
-        "fr": "le la les et est une des dans pour que qui pas vous avec sur",
-        "es": "el los las y es una en para que con por como del qué se",
-        "it": "il gli e è una per che di non con come sono della cosa si",
-        "pt": "o os as e é uma em para que com não por como do da",
-        "nl": "de het een en is van niet met voor op wat hoe ik dat zijn",
-    }.items()
-}
-
 
 def estimate_tokens(text: str) -> float:
-    """Estimate the tokens of a text: a quarter of its characters, plus 0.3 a byte beyond one.
-
-    English prose is near 4 characters a token; a Chinese character (3 bytes in UTF-8) then counts
-    0.85 tokens and an accented letter (2 bytes) 0.55.
-    """
-    extra = 0 if text.isascii() else len(text.encode("utf-8", "surrogatepass")) - len(text)
-    return len(text) / 4 + 0.3 * extra
+    """Estimate the tokens of a text for a tokenizer that is not known (the family `generic`)."""
+    return tokens.estimate(text)
 
 
 class Facts:
-    """The facts of one request, each computed when it is first read."""
+    """The facts of one request, each computed when it is first read.
+
+    Those about the text (from `language` on, but `task`) look at the last user message.
+    """
 
     def __init__(self, request: Request) -> None:
         self._request = request
+        self._tokens: dict[str, int] = {}
 
     def view(self, names: Container[str] = FACTS) -> dict[str, Any]:
         """Return the named facts as plain data, computing no others."""
         return {name: getattr(self, name) for name in FACTS if name in names}
 
-    @cached_property
+    @property
     def tokens(self) -> int:
         """Tokens of the whole prompt: as the caller counted them, else an estimate."""
-        request = self._request
-        if request.input_tokens is not None:
-            return request.input_tokens
-        total: float = _PROMPT_TOKENS + _IMAGE_TOKENS * self._image_count
-        total += sum(_MESSAGE_TOKENS + estimate_tokens(t) for t in self._texts)
-        if request.tools:
-            total += estimate_tokens(json.dumps(list(request.tools), ensure_ascii=False))
-        if request.json_schema:
-            total += estimate_tokens(json.dumps(request.json_schema, ensure_ascii=False))
-        return max(1, round(total))
+        return self.tokens_for("generic")
+
+    def tokens_for(self, family: str) -> int:
+        """Tokens of the whole prompt for a tokenizer family of `policy.tokens.FAMILIES`.
+
+        The caller's own count holds for every family.
+        """
+        if self._request.input_tokens is not None:
+            return self._request.input_tokens
+        known = self._tokens.get(family)
+        if known is None:
+            text = tokens.weigh(self._features, family)
+            known = self._tokens[family] = max(1, round(self._frame_tokens + text))
+        return known
 
     @cached_property
     def characters(self) -> int:
         """Characters of all text in the prompt."""
         return sum(len(text) for text in self._texts)
 
+    @property
+    def messages(self) -> int:
+        """The number of messages."""
+        return len(self._request.messages)
+
     @cached_property
+    def turns(self) -> int:
+        """The number of user messages."""
+        return sum(message["role"] == "user" for message in self._request.messages)
+
+    @property
     def tools(self) -> bool:
         """Whether the request offers tools."""
         return bool(self._request.tools)
@@ -102,27 +105,57 @@ class Facts:
         """Whether any message carries an image."""
         return self._image_count > 0
 
-    @cached_property
+    @property
     def json_schema(self) -> bool:
         """Whether the answer must follow a JSON Schema."""
         return self._request.json_schema is not None
 
     @cached_property
     def language(self) -> str | None:
-        """The ISO 639-1 code of the last user message's language, None where nothing tells."""
-        text = self._last_user[:_SAMPLE]
-        for code, pattern in _SCRIPTS:
-            if pattern.search(text):
-                return code
-        words = re.findall(r"[^\W\d_]+", text.lower())
-        hits = {code: sum(word in known for word in words) for code, known in _WORDS.items()}
-        best = max(hits, key=lambda code: hits[code])
-        return best if hits[best] else None
+        """The ISO 639-1 code of the main language, None where nothing tells."""
+        return language(self._text)
 
     @cached_property
     def code(self) -> bool:
-        """Whether the last user message carries program code."""
-        return _CODE.search(self._last_user[:_SAMPLE]) is not None
+        """Whether there is program code, a query, a command or HTML."""
+        return has_code(self._text)
+
+    @cached_property
+    def math(self) -> bool:
+        """Whether mathematics is posed: formulas, its terms, or a sum told as a story."""
+        return is_math(self._text)
+
+    @cached_property
+    def multiple_choice(self) -> bool:
+        """Whether lettered answers are given to choose from."""
+        return has_choices(self._text)
+
+    @cached_property
+    def question(self) -> str | None:
+        """The kind of question or order, one of `policy.kinds.QUESTIONS`, None where neither."""
+        if self.multiple_choice:
+            return "choice"
+        return question_kind(self._text, self.language)
+
+    @property
+    def words(self) -> int:
+        """The number of words: runs of letters and digits."""
+        return len(self._text.words)
+
+    @cached_property
+    def average_word_length(self) -> float:
+        """Characters per word, 0 without words."""
+        return self._text.average_word_length
+
+    @cached_property
+    def lexical_diversity(self) -> float:
+        """Different words among the first 200, over their number (0..1); 0 without words."""
+        return self._text.lexical_diversity
+
+    @cached_property
+    def digits(self) -> float:
+        """The share of digits among the characters (0..1)."""
+        return self._text.digits
 
     @cached_property
     def task(self) -> str:
@@ -134,15 +167,33 @@ class Facts:
         return [_text(message) for message in self._request.messages]
 
     @cached_property
+    def _features(self) -> list[float]:
+        request = self._request
+        texts = self._texts
+        if request.tools:
+            texts = [*texts, json.dumps(list(request.tools), ensure_ascii=False)]
+        if request.json_schema:
+            texts = [*texts, json.dumps(request.json_schema, ensure_ascii=False)]
+        return tokens.count_features(texts[0] if len(texts) == 1 else "\n".join(texts))
+
+    @property
+    def _frame_tokens(self) -> int:
+        frames = _PROMPT_TOKENS + _MESSAGE_TOKENS * len(self._request.messages)
+        return frames + _IMAGE_TOKENS * self._image_count
+
+    @cached_property
     def _image_count(self) -> int:
         parts = (p for m in self._request.messages for p in _parts(m))
         return sum(part.get("type") == "image_url" for part in parts)
 
     @cached_property
-    def _last_user(self) -> str:
-        messages = zip(self._request.messages, self._texts, strict=True)
-        texts = [text for message, text in messages if message["role"] == "user"]
-        return texts[-1] if texts else ""
+    def _text(self) -> Text:
+        for message, text in zip(
+            reversed(self._request.messages), reversed(self._texts), strict=True
+        ):
+            if message["role"] == "user":
+                return Text(text)
+        return Text("")
 
 
 def _parts(message: Message) -> list[Mapping[str, Any]]:

@@ -13,6 +13,7 @@ from typing import Any
 from llmroute.catalog.model import Capabilities, Limits
 from llmroute.config.diagnostics import did_you_mean
 from llmroute.policy.expression import Expression, ExpressionError, field_paths
+from llmroute.policy.facts import FACTS
 
 __all__ = ["FIELDS", "Finding", "Scope", "check_expression"]
 
@@ -38,16 +39,7 @@ FIELDS: Mapping[str, Any] = {
         "metadata": ANY,
         "task": None,
     },
-    "facts": {
-        "tokens": None,
-        "characters": None,
-        "tools": None,
-        "images": None,
-        "json_schema": None,
-        "language": None,
-        "code": None,
-        "task": None,
-    },
+    "facts": dict.fromkeys(FACTS),
     "target": {
         "id": None,
         "provider": None,

@@ -6,9 +6,8 @@ priors: what its provider file expects, else what is usual for its locality.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple, Protocol
 
 from llmroute.catalog.model import Target
 from llmroute.types import Request
@@ -16,8 +15,7 @@ from llmroute.types import Request
 __all__ = ["PRIORS", "LiveFacts", "LiveView", "Prior", "Priors", "prior_of"]
 
 
-@dataclass(frozen=True, slots=True)
-class Prior:
+class Prior(NamedTuple):
     """Seconds to the first token, tokens a second, share of calls that succeed."""
 
     first_token: float
@@ -32,12 +30,8 @@ PRIORS: Mapping[str, Prior] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class LiveFacts:
-    """The `live` root of one target. `measured` is false while only priors speak.
-
-    `load` is the peak-EWMA latency × (calls in flight + 1), for the choice among near ties.
-    """
+class LiveFacts(NamedTuple):
+    """The `live` root of one target; `measured` is false while only priors speak."""
 
     first_token: float
     tokens_per_second: float
@@ -46,7 +40,6 @@ class LiveFacts:
     in_flight: int = 0
     loaded: bool | None = None
     measured: bool = False
-    load: float = 0.0
     observations: float = 0.0
 
     @property
@@ -63,10 +56,27 @@ class LiveFacts:
 
 
 class LiveView(Protocol):
-    """Read access to live state."""
+    """Read access to live state.
+
+    A reader may keep what `of` returned until `version` changes, and then asks `changed` what to
+    read again.
+    """
+
+    @property
+    def version(self) -> int:
+        """A number that changes whenever `of` may answer otherwise than before."""
+        ...
+
+    def changed(self, since: int) -> Collection[str] | None:
+        """Return the ids of the targets that changed after a version; None: any may have."""
+        ...
 
     def of(self, target: Target) -> LiveFacts:
-        """Return what is known of a target now."""
+        """Return what is known of a target."""
+        ...
+
+    def load(self, target: Target) -> float:
+        """Return the peak-EWMA latency × (calls in flight + 1), for choosing among near ties."""
         ...
 
     def affinity(self, request: Request) -> str | None:
@@ -87,6 +97,16 @@ def prior_of(target: Target) -> Prior:
 
 class Priors:
     """A live view that has measured nothing."""
+
+    version = 0
+
+    def changed(self, since: int) -> Collection[str] | None:  # noqa: ARG002 - the view's signature
+        """Return nothing: priors do not change."""
+        return ()
+
+    def load(self, target: Target) -> float:
+        """Return the prior of the time to the first token: nothing is in flight."""
+        return self.of(target).first_token
 
     def of(self, target: Target) -> LiveFacts:
         """Return the target's priors."""

@@ -57,7 +57,9 @@ class Policy:
     def compile(self, targets: Sequence[Target]) -> CompiledPolicy:
         """Compile against targets, once for the same sequence."""
         current = self._compiled
-        if current is None or current.targets != tuple(targets):
+        if current is None or (
+            current.targets is not targets and current.targets != tuple(targets)
+        ):
             current = self._compiled = CompiledPolicy(self.source, targets)
         return current
 

@@ -9,21 +9,28 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from llmroute.catalog.cost import NANO
+from llmroute.catalog.model import Quality
 from llmroute.config.durations import seconds
 from llmroute.policy.context import Candidate, Context
+from llmroute.policy.estimate import Estimate
 from llmroute.policy.expression import EvaluationError, Expression
+from llmroute.policy.live import LiveFacts
 
 __all__ = [
     "BUILT_IN",
     "MICRO",
     "PARAMETRIC",
+    "PRICE_BEST",
+    "PRICE_WORST",
     "Preference",
     "Value",
+    "expression_micro",
     "expression_value",
     "preference",
+    "price_micro",
     "to_micro",
 ]
 
@@ -35,6 +42,10 @@ PRICE_BEST, PRICE_WORST = 0.05, 50.0
 _LOG_WORST = math.log(PRICE_WORST)
 _LOG_SPAN = math.log(PRICE_WORST / PRICE_BEST)
 
+#: What a preference is a function of: the estimate, the live facts, the target's quality for the
+#: request's task, whether the target served this conversation; or an expression's roots.
+Subject = Literal["estimate", "live", "quality", "affinity", "expression"]
+
 
 @dataclass(frozen=True, slots=True)
 class Value:
@@ -44,7 +55,51 @@ class Value:
     note: str = ""
 
 
-Measure = Callable[[Candidate, Context], Value]
+def _no_micro(_subject: object) -> int | None:
+    return None
+
+
+def _no_note(_subject: object) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """A compiled `prefer`: its text, the roots it reads, and how it values its subject.
+
+    `micro` maps the subject to millionths (None: unknown) and `note` to words; an expression
+    has neither. `name` is that of a built-in preference, `half` its parameter in USD, seconds
+    or tokens a second.
+    """
+
+    text: str
+    roots: frozenset[str]
+    subject: Subject
+    micro: Callable[[Any], int | None] = _no_micro
+    note: Callable[[Any], str] = _no_note
+    expression: Expression | None = None
+    name: str | None = None
+    half: float | None = None
+
+    def measure(self, candidate: Candidate, context: Context, note: Callable[[str], None]) -> Value:
+        """Return the value for one target and what to say of it; `note` takes what went wrong."""
+        if self.expression is not None:
+            return expression_value(self.expression, candidate.scope, note)
+        subject = self.subject_of(candidate, context)
+        return Value(self.micro(subject), self.note(subject))
+
+    def subject_of(self, candidate: Candidate, context: Context) -> Any:
+        """Return what a built-in preference is a function of, None for an expression."""
+        if self.subject == "expression":
+            return None
+        if self.subject == "estimate":
+            return candidate.estimate
+        if self.subject == "live":
+            return candidate.live
+        if self.subject == "quality":
+            return candidate.target.quality, context.facts.task
+        return context.affinity == candidate.target.id
+
 
 #: Built-in preferences written as a bare name.
 BUILT_IN = frozenset({"affinity", "headroom", "price", "quality", "reliability"})
@@ -52,22 +107,11 @@ BUILT_IN = frozenset({"affinity", "headroom", "price", "quality", "reliability"}
 PARAMETRIC = frozenset({"cost", "latency", "throughput"})
 
 
-@dataclass(frozen=True, slots=True)
-class Preference:
-    """A compiled `prefer`: its text, the roots it reads, and how it measures.
-
-    `expression` is None for the built-in ones.
-    """
-
-    text: str
-    roots: frozenset[str]
-    measure: Measure
-    expression: Expression | None = None
-
-
 def to_micro(value: float) -> int:
     """Clamp to 0..1 and round half-even to millionths."""
-    return round(min(max(value, 0.0), 1.0) * MICRO)
+    if value >= 1.0:
+        return MICRO
+    return round(value * MICRO) if value > 0.0 else 0
 
 
 def preference(data: str | Mapping[str, Any]) -> Preference:
@@ -79,127 +123,175 @@ def preference(data: str | Mapping[str, Any]) -> Preference:
     """
     if isinstance(data, Mapping):
         ((name, options),) = data.items()
-        half, shown = options["half"], f"{name} (half at {options['half']})"
-        return Preference(shown, _ROOTS[name], _PARAMETRIC[name](half))
-    if data in BUILT_IN:
-        return Preference(data, _ROOTS[data], _BUILT_IN[data])
+        return _PARAMETRIC[name](options["half"])
+    built_in = _BUILT_IN.get(data)
+    if built_in is not None:
+        return built_in
     expression = Expression(data)
+    return Preference(data, expression.roots, "expression", expression=expression)
 
-    def measure(candidate: Candidate, context: Context) -> Value:
-        return expression_value(expression, candidate.scope, context.note)
 
-    return Preference(data, expression.roots, measure, expression)
+def expression_micro(value: Any) -> int:
+    """Return an expression's value in millionths: a boolean or a number; anything else is 0."""
+    if value is True:
+        return MICRO
+    if isinstance(value, int | float) and not math.isnan(value):
+        return to_micro(value)
+    return 0
 
 
 def expression_value(
     expression: Expression, scope: Mapping[str, Any], note: Callable[[str], None]
 ) -> Value:
-    """Return an expression's value: a boolean or a number; anything else is 0, and noted."""
+    """Return an expression's value, and what to say of it; what is no value is noted."""
     try:
         value = expression.evaluate(scope)
     except EvaluationError as exc:
         note(f"{expression.text}: {exc}")
         return Value(0, f"cannot be evaluated: {exc}")
     if isinstance(value, bool):
-        return Value(MICRO if value else 0, "yes" if value else "no")
+        return Value(expression_micro(value), "yes" if value else "no")
     if isinstance(value, int | float) and not math.isnan(value):
         shown = str(value) if isinstance(value, int) else f"{value:g}"
-        return Value(to_micro(value), shown[:30])
+        return Value(expression_micro(value), shown[:30])
     shown = "null" if value is None else f"{type(value).__name__}, not a number"
     note(f"{expression.text}: gave {shown}")
     return Value(0, f"gave {shown}")
 
 
-def _price(candidate: Candidate, context: Context) -> Value:  # noqa: ARG001 - one signature
-    blended = candidate.estimate.blended
+def price_micro(blended: float | None) -> int | None:
+    """Return the value of a blended price in USD per million tokens; free is 1."""
     if blended is None:
-        return Value(None, "price unknown")
+        return None
     if blended <= 0:
-        return Value(MICRO, "free")
-    return Value(to_micro((_LOG_WORST - math.log(blended)) / _LOG_SPAN), f"${blended:.4g}/M")
+        return MICRO
+    return to_micro((_LOG_WORST - math.log(blended)) / _LOG_SPAN)
 
 
-def _quality(candidate: Candidate, context: Context) -> Value:
-    quality, task = candidate.target.quality, context.facts.task
+def _price_micro(estimate: Estimate) -> int | None:
+    return price_micro(estimate.blended)
+
+
+def _price_note(estimate: Estimate) -> str:
+    blended = estimate.blended
+    if blended is None:
+        return "price unknown"
+    return "free" if blended <= 0 else f"${blended:.4g}/M"
+
+
+def _quality_micro(subject: tuple[Quality, str]) -> int | None:
+    value = subject[0].of(subject[1])
+    return None if value is None else to_micro(value)
+
+
+def _quality_note(subject: tuple[Quality, str]) -> str:
+    quality, task = subject
     value = quality.of(task)
     if value is None:
-        return Value(None, "quality unknown")
+        return "quality unknown"
     shown = f"{value:g}" + (f" for {task}" if task in quality.tasks else "")
-    return Value(to_micro(value), f"{shown}, prior by size" if quality.prior else shown)
+    return f"{shown}, prior by size" if quality.prior else shown
 
 
-def _reliability(candidate: Candidate, context: Context) -> Value:  # noqa: ARG001
-    return Value(to_micro(candidate.live.success), _measured(candidate))
+def _prior_mark(live: LiveFacts) -> str:
+    return "" if live.measured else ", prior"
 
 
-def _headroom(candidate: Candidate, context: Context) -> Value:  # noqa: ARG001
-    return Value(to_micro(candidate.live.headroom))
-
-
-def _affinity(candidate: Candidate, context: Context) -> Value:
-    same = context.affinity == candidate.target.id
-    return Value(MICRO if same else 0, "served this conversation" if same else "")
-
-
-def _cost(half: float) -> Measure:
+def _cost(half: float) -> Preference:
     nano_half = half * NANO
 
-    def measure(candidate: Candidate, context: Context) -> Value:  # noqa: ARG001
-        cost = candidate.estimate.cost
-        if cost is None:
-            return Value(None, "price unknown")
-        return Value(to_micro(nano_half / (nano_half + cost)), f"${cost / NANO:.6g}")
+    def micro(estimate: Estimate) -> int | None:
+        return None if estimate.cost is None else to_micro(nano_half / (nano_half + estimate.cost))
 
-    return measure
+    def note(estimate: Estimate) -> str:
+        return "price unknown" if estimate.cost is None else f"${estimate.cost / NANO:.6g}"
+
+    return _parametric("cost", half, half, "estimate", micro, note)
 
 
-def _latency(half: float | str) -> Measure:
+def _latency(half: float | str) -> Preference:
     limit = seconds(half)
 
-    def measure(candidate: Candidate, context: Context) -> Value:  # noqa: ARG001
-        first = candidate.live.first_token
-        shown = f"{first:.3g} s{_prior_mark(candidate)}"
-        return Value(to_micro(limit / (limit + first)), shown)
+    def micro(live: LiveFacts) -> int:
+        return to_micro(limit / (limit + live.first_token))
 
-    return measure
+    def note(live: LiveFacts) -> str:
+        return f"{live.first_token:.3g} s{_prior_mark(live)}"
 
-
-def _throughput(half: float) -> Measure:
-    def measure(candidate: Candidate, context: Context) -> Value:  # noqa: ARG001
-        speed = candidate.live.tokens_per_second
-        shown = f"{speed:.3g} tok/s{_prior_mark(candidate)}"
-        return Value(to_micro(speed / (speed + half)), shown)
-
-    return measure
+    return _parametric("latency", half, limit, "live", micro, note)
 
 
-def _measured(candidate: Candidate) -> str:
-    return f"{candidate.live.success:.1%}{_prior_mark(candidate)}"
+def _throughput(half: float) -> Preference:
+    def micro(live: LiveFacts) -> int:
+        return to_micro(live.tokens_per_second / (live.tokens_per_second + half))
+
+    def note(live: LiveFacts) -> str:
+        return f"{live.tokens_per_second:.3g} tok/s{_prior_mark(live)}"
+
+    return _parametric("throughput", half, half, "live", micro, note)
 
 
-def _prior_mark(candidate: Candidate) -> str:
-    return "" if candidate.live.measured else ", prior"
+def _parametric(
+    name: str,
+    shown: float | str,
+    half: float,
+    subject: Subject,
+    micro: Callable[[Any], int | None],
+    note: Callable[[Any], str],
+) -> Preference:
+    text, roots = f"{name} (half at {shown})", frozenset({subject})
+    return Preference(text, roots, subject, micro, note, name=name, half=half)
 
 
-_BUILT_IN: Mapping[str, Measure] = {
-    "affinity": _affinity,
-    "headroom": _headroom,
-    "price": _price,
-    "quality": _quality,
-    "reliability": _reliability,
+def _named(
+    name: str,
+    roots: frozenset[str],
+    subject: Subject,
+    micro: Callable[[Any], int | None],
+    note: Callable[[Any], str],
+) -> Preference:
+    return Preference(name, roots, subject, micro, note, name=name)
+
+
+_BUILT_IN: Mapping[str, Preference] = {
+    "affinity": _named(
+        "affinity",
+        frozenset({"request", "live", "target"}),
+        "affinity",
+        lambda same: MICRO if same else 0,
+        lambda same: "served this conversation" if same else "",
+    ),
+    "headroom": _named(
+        "headroom",
+        frozenset({"live"}),
+        "live",
+        lambda live: to_micro(live.headroom),
+        lambda _: "",
+    ),
+    "price": _named(
+        "price",
+        frozenset({"estimate"}),
+        "estimate",
+        _price_micro,
+        _price_note,
+    ),
+    "quality": _named(
+        "quality",
+        frozenset({"request", "facts", "target"}),
+        "quality",
+        _quality_micro,
+        _quality_note,
+    ),
+    "reliability": _named(
+        "reliability",
+        frozenset({"live"}),
+        "live",
+        lambda live: to_micro(live.success),
+        lambda live: f"{live.success:.1%}{_prior_mark(live)}",
+    ),
 }
-_PARAMETRIC: Mapping[str, Callable[[Any], Measure]] = {
+_PARAMETRIC: Mapping[str, Callable[[Any], Preference]] = {
     "cost": _cost,
     "latency": _latency,
     "throughput": _throughput,
-}
-_ROOTS: Mapping[str, frozenset[str]] = {
-    "affinity": frozenset({"request", "live"}),
-    "cost": frozenset({"estimate"}),
-    "headroom": frozenset({"live"}),
-    "latency": frozenset({"live"}),
-    "price": frozenset({"estimate"}),
-    "quality": frozenset({"request", "facts", "target"}),
-    "reliability": frozenset({"live"}),
-    "throughput": frozenset({"live"}),
 }

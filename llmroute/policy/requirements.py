@@ -5,7 +5,7 @@ Every requirement names itself and, where a target fails it, says which values f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -13,10 +13,29 @@ from typing import Any
 from llmroute.catalog.cost import NANO
 from llmroute.catalog.model import Target
 from llmroute.policy.context import Candidate, Context
+from llmroute.policy.estimate import Estimate
 from llmroute.policy.expression import EvaluationError, Expression, field_paths, truthy
 from llmroute.policy.source import Require
+from llmroute.policy.stages import Stage, joined, reads_any, stage_of
 
-__all__ = ["CompiledRequire", "Rejection", "caller_rejections", "need_rejections"]
+__all__ = [
+    "CompiledRequire",
+    "Note",
+    "Rejection",
+    "caller_rejections",
+    "forces_tool",
+    "ignore",
+    "need_rejections",
+    "too_dear",
+]
+
+
+#: Takes what could not be evaluated, to count and show it.
+Note = Callable[[str], None]
+
+
+def ignore(_text: str) -> None:
+    """Note nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,46 +51,95 @@ class Rejection:
     reason: str
     help: str | None = None
 
+    def to_dict(self) -> dict[str, str]:
+        """Return plain data."""
+        return {
+            "target": self.target,
+            "requirement": self.requirement,
+            "origin": self.origin,
+            "reason": self.reason,
+            **({"help": self.help} if self.help else {}),
+        }
+
 
 class CompiledRequire:
-    """One requirement of a policy or of the workspace; it fails closed."""
+    """One requirement of a policy or of the workspace; it fails closed.
 
-    def __init__(self, source: Require) -> None:
+    `gated`: its `when` reads only the request. `stage` is that of the rest.
+    """
+
+    def __init__(self, source: Require, lets: frozenset[str] = frozenset()) -> None:
         self.source = source
-        self._when = None if source.when is None else Expression(source.when)
-        self._target = Expression(source.target)
+        self.when = None if source.when is None else Expression(source.when)
+        self.target = Expression(source.target)
+        when_stage = stage_of(self.when.roots if self.when else frozenset(), lets)
+        self.gated = self.when is not None and when_stage == "request"
+        self.target_stage: Stage = stage_of(self.target.roots, lets)
+        self.when_stage: Stage = when_stage
+        alone = self.when is None or self.gated
+        self.stage: Stage = self.target_stage if alone else joined(when_stage, self.target_stage)
+        self.roots = self.target.roots | (self.when.roots if self.when else frozenset())
+        self.local_when = None if self.gated else self.when
+
+    def fold(self, targets: Sequence[Target]) -> Iterator[bool]:
+        """Yield whether each target passes a requirement at stage `load`."""
+        return (self._passes({"target": target.view}, ignore) for target in targets)
 
     @property
     def expressions(self) -> Iterator[Expression]:
         """The expressions that the requirement reads."""
-        yield self._target
-        if self._when is not None:
-            yield self._when
+        yield self.target
+        if self.when is not None:
+            yield self.when
 
-    def check(self, candidate: Candidate, context: Context) -> Rejection | None:
-        """Return why the target is rejected, or None."""
-        if self._when is not None and not self._holds(self._when, candidate, context, True):
-            return None
-        if self._holds(self._target, candidate, context, False):
+    def demanded(self, context: Context) -> bool:
+        """Whether a gated requirement's `when` holds; True for the others."""
+        if not self.gated or self.when is None or reads_any(self.when.roots, context.failed):
+            return True
+        return self._holds(self.when, context.request_scope, True, context.note)
+
+    def passes(self, candidate: Candidate, context: Context, note: Note = ignore) -> bool:
+        """Whether a target passes; a gated `when` is taken to hold."""
+        if context.failed and reads_any(self.roots, context.failed):
+            return self._passes_failed(candidate, context, note)
+        return self._passes(candidate.scope, note)
+
+    def _passes(self, scope: Mapping[str, Any], note: Note) -> bool:
+        when = self.local_when
+        if when is not None and not self._holds(when, scope, True, note):
+            return True
+        return self._holds(self.target, scope, False, note)
+
+    def _passes_failed(self, candidate: Candidate, context: Context, note: Note) -> bool:
+        """Judge a requirement that reads a name which could not be evaluated."""
+        when, scope = self.local_when, candidate.scope
+        readable = when is not None and not reads_any(when.roots, context.failed)
+        if when is not None and readable and not self._holds(when, scope, True, note):
+            return True
+        if reads_any(self.target.roots, context.failed):
+            return False
+        return self._holds(self.target, scope, False, note)
+
+    def rejection(self, candidate: Candidate, context: Context, note: Note) -> Rejection | None:
+        """Return why a target is rejected, or None; a gated `when` is taken to hold."""
+        if self.passes(candidate, context, note):
             return None
         source = self.source
         return Rejection(candidate.target.id, source.name, source.origin, self._why(candidate))
 
     def _holds(
-        self, expression: Expression, candidate: Candidate, context: Context, failing: bool
+        self, expression: Expression, scope: Mapping[str, Any], failing: bool, note: Note
     ) -> bool:
-        if expression.roots & context.failed:
-            return failing
         try:
-            return truthy(expression.evaluate(candidate.scope))
+            return truthy(expression.evaluate(scope))
         except EvaluationError as exc:
-            context.note(f"requirement {self.source.name!r}, {expression.text}: {exc}")
+            note(f"requirement {self.source.name!r}, {expression.text}: {exc}")
             return failing
 
     def _why(self, candidate: Candidate) -> str:
         values = ", ".join(
             f"{'.'.join(path)} is {_shown(_look_up(candidate.scope, path))}"
-            for path in sorted(set(field_paths(self._target.tree)))
+            for path in sorted(set(field_paths(self.target.tree)))
         )
         return f"{self.source.target} does not hold: {values}"
 
@@ -92,9 +160,9 @@ def _unmet_needs(target: Target, context: Context) -> Iterator[tuple[str, str]]:
         yield "json_schema", "the request wants a JSON Schema; the target cannot follow one"
     if request.stream and not able.streaming:
         yield "streaming", "the request streams; the target cannot"
-    if facts.tools and _forced(request.tool_choice) and not able.forced_tool_choice:
+    if facts.tools and forces_tool(request.tool_choice) and not able.forced_tool_choice:
         yield "forced_tool_choice", "tool_choice forces a tool; the target ignores or refuses it"
-    yield from _unmet_sizes(target, facts.tokens, request.max_tokens)
+    yield from _unmet_sizes(target, facts.tokens_for(target.tokenizer), request.max_tokens)
 
 
 def _unmet_sizes(target: Target, tokens: int, asked: int | None) -> Iterator[tuple[str, str]]:
@@ -107,7 +175,8 @@ def _unmet_sizes(target: Target, tokens: int, asked: int | None) -> Iterator[tup
         yield "max_output", f"max_tokens {asked:,} is above the model's {cap:,}"
 
 
-def _forced(tool_choice: Any) -> bool:
+def forces_tool(tool_choice: Any) -> bool:
+    """Whether a request's `tool_choice` demands a call."""
     return tool_choice is not None and tool_choice not in ("auto", "none")
 
 
@@ -133,12 +202,17 @@ def _unmet_route(candidate: Candidate, context: Context) -> Iterator[tuple[str, 
         yield from _over_cost(candidate, route.max_cost)
 
 
+def too_dear(estimate: Estimate, limit: float) -> bool:
+    """Whether an estimate may exceed a caller's limit in USD, or is unknown."""
+    return estimate.cost_max is None or estimate.cost_max > Decimal(str(limit)) * NANO
+
+
 def _over_cost(candidate: Candidate, limit: float) -> Iterator[tuple[str, str]]:
     most = candidate.estimate.cost_max
     if most is None:
         reason = "what it may cost at most is unknown: it has no price, or no cap on its output"
         yield "max_cost", reason
-    elif most > Decimal(str(limit)) * NANO:
+    elif too_dear(candidate.estimate, limit):
         yield "max_cost", f"it may cost ${most / NANO:.6g}, above the caller's ${limit:g}"
 
 

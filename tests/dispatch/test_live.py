@@ -98,10 +98,10 @@ def test_targets_that_share_a_limit_share_its_headroom(live):
 def test_load_is_the_latency_peak_times_the_calls_in_flight(live, clock):
     call(live, first_token=11.0)
     live.started(CLOUD)
-    assert live.of(CLOUD).load == pytest.approx(22.0)
+    assert live.load(CLOUD) == pytest.approx(22.0)
     clock.now += 100
     # the peak has faded (11 × e⁻¹⁰); the mean speaks: one observation, prior 1 s
-    assert live.of(CLOUD).load < 6
+    assert live.load(CLOUD) < 6
 
 
 def test_a_conversation_stays_known_for_five_minutes(live, clock):

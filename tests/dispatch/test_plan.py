@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from llmroute.catalog.cost import Price, Rates
 from llmroute.dispatch.plan import Plan
 from llmroute.errors import ErrorKind, TargetError
-from llmroute.policy import Decision, Estimate, Fallback, Ranked
+from llmroute.policy import Policy, policy_source
 from tests.build import provider, target
 
 A, B = provider("a"), provider("b")
@@ -15,12 +18,18 @@ A2 = target("a/2", provider=A, context_window=8000)
 B1 = target("b/1", provider=B, context_window=32000)
 
 
+def costing(made, nano):
+    """Return a target whose every estimate is so many nano-dollars; None: unknown."""
+    free = Rates(0, 0, 0, 0, 0)
+    return replace(made, price=None if nano is None else Price((free,), per_request=nano))
+
+
 def plan(*targets, costs=None, **fallback):
     costs = costs or [0] * len(targets)
-    ranking = tuple(
-        Ranked(t, 0, (), Estimate(1, 1, cost, cost)) for t, cost in zip(targets, costs, strict=True)
-    )
-    return Plan(Decision("p", ranking, (), {}, Fallback(**fallback)))
+    priced = [costing(t, cost) for t, cost in zip(targets, costs, strict=True)]
+    policy = Policy(policy_source("p", {"p": {"policy": "p", "fallback": fallback}}))
+    order = [target.id for target in targets]
+    return Plan(policy.decide("hi", priced, route={"order": order}))
 
 
 def walk(made, *kinds):

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from llmroute.catalog import Problem
 from llmroute.policy import CompiledPolicy, PolicySource, Surroundings, decide
-from llmroute.policy.compiled import points
 from llmroute.policy.live import LiveFacts, Priors
+from llmroute.policy.rules import points
 from llmroute.policy.source import policy_source
 from llmroute.types import Request
 from tests.build import target
@@ -132,12 +132,12 @@ def test_requirements_reject_with_the_values_that_failed():
 def test_requirements_fail_closed_when_they_cannot_be_evaluated():
     broken_target = source(require=[{"name": "r", "target": "abs(target.id) == `1`"}])
     decision = run(broken_target, ALL)
-    assert decision.ranking == ()
+    assert not decision.ranking
     assert sum(decision.notes.values()) == 3
     broken_when = source(
         require=[{"name": "r", "when": "abs(request.task) > `1`", "target": "`false`"}]
     )
-    assert run(broken_when, ALL, task="x").ranking == ()
+    assert not run(broken_when, ALL, task="x").ranking
 
 
 def test_a_rule_that_cannot_be_evaluated_is_false_and_noted():
@@ -175,7 +175,7 @@ def test_what_a_request_needs_is_a_requirement(fields, need):
     bare = {"tools": False, "json_schema": False, "streaming": False}
     weak = target("w/weak", "local", capabilities=bare, context_window=4000, max_output=2000)
     decision = run(source(), [weak], **fields)
-    assert decision.ranking == ()
+    assert not decision.ranking
     assert need in [r.requirement for r in decision.rejections]
     assert all(r.origin == "request" for r in decision.rejections)
 
@@ -214,7 +214,7 @@ def test_the_callers_route_narrows_the_choice(route, eligible):
 
 def test_a_cost_limit_refuses_an_unknown_price():
     decision = run(source(), [target("a/unknown")], route={"max_cost": 100})
-    assert decision.ranking == ()
+    assert not decision.ranking
     assert "unknown" in decision.rejections[0].reason
 
 
@@ -234,7 +234,10 @@ class Busy(Priors):
 
     def of(self, target):
         load = self.loads[target.id]
-        return LiveFacts(1, 60, 1, measured=True, load=load, observations=load)
+        return LiveFacts(1, 60, 1, measured=True, observations=load)
+
+    def load(self, target):
+        return self.loads[target.id]
 
 
 def test_near_ties_go_to_the_less_loaded_of_two():

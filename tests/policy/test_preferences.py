@@ -32,7 +32,7 @@ class Live(Priors):
 def measure(prefer, candidate_target, live=None, **fields) -> Value:
     request = Request.of("hi", **{"input_tokens": 1000, **fields})
     context = Context(request, Surroundings(NOW, live or Live()))
-    return preference(prefer).measure(Candidate(candidate_target, context), context)
+    return preference(prefer).measure(Candidate(candidate_target, context), context, context.note)
 
 
 def test_price_is_linear_in_the_logarithm_of_the_blend():
@@ -140,7 +140,8 @@ def test_an_expression_gives_a_boolean_or_a_number(text, micro):
 def test_an_expression_that_cannot_be_evaluated_counts_as_zero_and_is_noted():
     request = Request.of("hi")
     context = Context(request, Surroundings(NOW, Live()))
-    value = preference("abs(target.id)").measure(Candidate(target("a/m"), context), context)
+    candidate = Candidate(target("a/m"), context)
+    value = preference("abs(target.id)").measure(candidate, context, context.note)
     assert value.micro == 0
     assert len(context.notes) == 1
 

@@ -54,7 +54,7 @@ def test_a_policy_loaded_elsewhere_is_bound_by_the_workspace(folder, tmp_path_fa
     with load(folder) as router:
         own = load_policy(path)
         for _ in range(2):
-            assert router.decide("x", policy=own, metadata=PRIVATE).ranking == ()
+            assert not router.decide("x", policy=own, metadata=PRIVATE).ranking
             assert len(router.decide("x", policy=own).ranking) == 1
         assert router.policy(own) is router.policy(own)
 
@@ -105,7 +105,7 @@ rules:
     write(folder, "policies/balanced.yaml", policy)
     with load(folder) as router:
         # without labels contains() cannot be evaluated: the requirement binds, the rule is false
-        assert router.decide("x").ranking == ()
+        assert not router.decide("x").ranking
         public = router.decide("x", metadata={"labels": ["public"]})
         assert [r.score for r in public.ranking] == [5_000_000]
 

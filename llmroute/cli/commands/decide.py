@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from typing import TYPE_CHECKING
 
 from llmroute.cli.asking import add_request_options, decide_as_run, make_request
 from llmroute.cli.output import dump, is_terminal, say, show
 from llmroute.cli.parser import Commands
 from llmroute.cli.workspace import open_router
+from llmroute.errors import UsageError
+
+if TYPE_CHECKING:
+    from llmroute.policy.decision import Decision
 
 __all__ = ["add"]
 
@@ -23,6 +28,7 @@ def add(commands: Commands) -> None:
             'llmroute decide "fix this bug" --tag code',
             'llmroute decide "our salaries" --metadata privacy=private --policy cheap',
             "llmroute decide --input-tokens 300000 --max-cost 0.50 --json < report.txt",
+            'llmroute decide "fix this bug" --format markdown >> pull-request.md',
         ],
     )
     add_request_options(parser)
@@ -31,20 +37,39 @@ def add(commands: Commands) -> None:
     group.add_argument(
         "--assume-usable", action="store_true", help="ignore missing keys and servers down"
     )
+    parser.add_argument_group("what is printed").add_argument(
+        "--format",
+        choices=("text", "json", "markdown"),
+        help="the form of the explanation; --json prints the bare decision",
+    )
 
 
 def _run(args: Namespace) -> int:
+    if args.json and args.format not in (None, "json"):
+        raise UsageError(f"--json and --format {args.format} exclude each other; give one of them")
     router = open_router(args, offline=args.offline, fixed=True)
     with router:
         asked = make_request(args, router)
         _, decision = decide_as_run(args, router, asked, assume_usable=args.assume_usable)
-    if args.json:
-        dump(decision.to_dict())
-        return 0 if decision.winner else 1
-    from llmroute.policy.explain import explain
-
-    _print(explain(decision))
+    _show(decision, args.format or ("bare" if args.json else "text"))
     return 0 if decision.winner else 1
+
+
+def _show(decision: Decision, form: str) -> None:
+    if form == "bare":
+        dump(decision.to_dict())
+    elif form == "json":
+        from llmroute.policy.explanation import explanation
+
+        dump({**decision.to_dict(), "explanation": explanation(decision)})
+    elif form == "markdown":
+        from llmroute.policy.markdown import markdown
+
+        say(markdown(decision))
+    else:
+        from llmroute.policy.explain import explain
+
+        _print(explain(decision))
 
 
 def _print(text: str) -> None:
