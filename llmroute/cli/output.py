@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from shutil import get_terminal_size
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -91,8 +92,17 @@ def show(text: Text, stream: IO[str]) -> None:
     console(stream).print(text)
 
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Write a table to stdout: a drawn one on a terminal, aligned columns elsewhere."""
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, wrap: bool = False) -> None:
+    """Write a table to stdout: a drawn one on a terminal, aligned columns elsewhere.
+
+    `wrap` breaks long cells into lines, so that the table fits the terminal's width, 80 columns
+    (or `COLUMNS`) elsewhere.
+    """
+    if wrap:
+        from llmroute.cli.wrapping import wrapped
+
+        frame = len(headers) + 1 if is_terminal(sys.stdout) else 0
+        rows = wrapped(headers, rows, get_terminal_size().columns - frame)
     if is_terminal(sys.stdout):
         _drawn(headers, rows)
     else:

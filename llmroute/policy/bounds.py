@@ -7,7 +7,9 @@ lowest of them bounds the points from above without knowing the request.
 
 from __future__ import annotations
 
-from llmroute.catalog.cost import NANO, Price
+from collections.abc import Sequence
+
+from llmroute.catalog.cost import NANO, Price, Rates
 from llmroute.catalog.model import Target
 from llmroute.policy.estimate import expected_output
 from llmroute.policy.preferences import MICRO, price_micro, to_micro
@@ -55,14 +57,22 @@ def _lowest(price: Price, target: Target, group: Span) -> tuple[float, float]:
     low_out, high_out = (expected_output(target, limit) for limit in asked)
     # A sum of money is rounded to whole nano-dollars: half of one can be missing.
     rounding = 0.5 / 1000 / max(low_in + low_out, 1)
-    costs, blends = [], []
-    for place, rates in enumerate(price.tiers):
-        above = price.tiers[place + 1].above if place + 1 < len(price.tiers) else high_in
-        if (place and high_in <= rates.above) or low_in > above:
-            continue
-        pico = low_in * rates.input + low_out * rates.output
-        costs.append(price.per_request + pico / 1000 - 0.5)
-        for into, out in ((low_in, high_out), (high_in, low_out)):
-            count = max(into + out, 1)
-            blends.append((into * rates.input + out * rates.output) / 1_000_000 / count - rounding)
-    return max(min(costs), 0.0), min(blends)
+    cost = blend = float("inf")
+    for rates in _reached(price, low_in, high_in):
+        into, out = rates.input, rates.output
+        cost = min(cost, low_in * into + low_out * out)
+        few = (low_in * into + high_out * out) / max(low_in + high_out, 1)
+        many = (high_in * into + low_out * out) / max(high_in + low_out, 1)
+        blend = min(blend, few, many)
+    return max(price.per_request + cost / 1000 - 0.5, 0.0), blend / 1_000_000 - rounding
+
+
+def _reached(price: Price, low: int, high: int) -> Sequence[Rates]:
+    """Return the rates that requests of `low` to `high` input tokens may have."""
+    tiers = price.tiers
+    if len(tiers) == 1:
+        return tiers
+    ends = [*(tier.above for tier in tiers[1:]), high]
+    starts = [-1, *(tier.above for tier in tiers[1:])]
+    reached = zip(tiers, starts, ends, strict=True)
+    return [tier for tier, start, end in reached if start < high and low <= end]

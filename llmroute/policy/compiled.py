@@ -107,7 +107,7 @@ class CompiledPolicy:
         roots = {path[0] for path in paths}
         if roots & {"@", "live"}:
             return None
-        if roots <= {"estimate"}:
+        if roots == {"estimate"}:
             return self.table.priced
         if paths not in self._partitions:
             self._partitions[paths] = Partition(self._keys(paths), self.lanes)

@@ -16,6 +16,8 @@ from jmespath.functions import Functions
 
 from llmroute.config.diagnostics import did_you_mean
 from llmroute.policy.codegen import UnsupportedNode, compile_expression
+from llmroute.policy.mistakes import mistake
+from llmroute.policy.places import Places, operands
 
 __all__ = [
     "FAILURES",
@@ -46,11 +48,26 @@ FAILURES = (
 
 
 class ExpressionError(ValueError):
-    """A text is no expression; `column` is 0-based inside the text."""
+    """A text is no expression.
 
-    def __init__(self, message: str, column: int = 0) -> None:
+    `column` (0-based) and `length` are the place inside the text, `rule` names the kind of
+    fault, `help` says what to write.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        column: int = 0,
+        *,
+        length: int = 1,
+        rule: str = "expression-syntax",
+        help: str | None = None,  # noqa: A002 - the finding's own name
+    ) -> None:
         super().__init__(message)
         self.column = column
+        self.length = length
+        self.rule = rule
+        self.help = help
 
 
 class EvaluationError(ValueError):
@@ -117,14 +134,11 @@ def truthy(value: Any) -> bool:
 def _parse(text: str) -> Any:
     try:
         return jmespath.compile(text)
-    except exceptions.LexerError as exc:
-        raise ExpressionError(f"unexpected {exc.token_value!r}", exc.lexer_position) from exc
-    except exceptions.IncompleteExpressionError as exc:
-        raise ExpressionError("the expression ends too early", max(len(text) - 1, 0)) from exc
-    except exceptions.ParseError as exc:
-        raise ExpressionError(f"unexpected {exc.token_value!r}", exc.lex_position) from exc
     except exceptions.JMESPathError as exc:
-        raise ExpressionError(_short(exc)) from exc
+        found = mistake(text, exc)
+        raise ExpressionError(
+            found.message, found.column, length=found.length, rule=found.rule, help=found.help
+        ) from exc
     except RecursionError as exc:
         raise ExpressionError(f"the expression nests deeper than {MAX_DEPTH} levels") from exc
 
@@ -144,31 +158,35 @@ def field_paths(node: Node) -> Iterator[tuple[str, ...]]:
 
     What a projection, filter or expression reference reads of each element is left out.
     """
+    for chain in field_chains(node):
+        yield tuple(step.get("value", "@") for step in chain)
+
+
+def field_chains(node: Node) -> Iterator[tuple[Node, ...]]:
+    """Yield the nodes of every chain of `field_paths`; `@` is a chain of its own."""
     kind, children = node["type"], node.get("children", [])
-    if kind in ("current", "identity"):
-        yield ("@",)
-    elif kind == "field":
-        yield (node["value"],)
+    if kind in ("current", "identity", "field"):
+        yield (node,)
     elif kind in _CHAINED:
         yield from _chained(children, children[1:] if kind == "subexpression" else ())
     elif kind not in ("literal", "expref"):
         for child in children:
-            yield from field_paths(child)
+            yield from field_chains(child)
 
 
-def _chained(children: Sequence[Node], steps: Sequence[Node]) -> Iterator[tuple[str, ...]]:
+def _chained(children: Sequence[Node], steps: Sequence[Node]) -> Iterator[tuple[Node, ...]]:
     """Follow the fields that lead on from the first child; nothing else is at top level."""
-    paths = list(field_paths(children[0]))
-    if len(paths) != 1 or not _leads_on(children[0]):
-        yield from paths
+    chains = list(field_chains(children[0]))
+    if len(chains) != 1 or not _leads_on(children[0]):
+        yield from chains
         return
-    first = paths[0]
+    first = chains[0]
     for child in steps:
         if child["type"] == "field":
-            first = (*first, child["value"])
+            first = (*first, child)
             continue
         if child["type"] in _CHAINED and _leads_on(child):
-            first = (*first, *next(field_paths(child)))
+            first = (*first, *next(field_chains(child)))
         break
     yield first
 
@@ -194,22 +212,40 @@ _CHAINED = frozenset(
 )
 
 
-def _check_functions(node: Node, text: str) -> None:
+def _check_functions(tree: Node, text: str) -> None:
+    for node in _calls(tree):
+        problem = _call_problem(node["value"], len(node["children"]))
+        if problem:
+            rule, message, help_text = problem
+            token = Places(tree, text).token(node)
+            raise ExpressionError(
+                message, token.start, length=token.end - token.start, rule=rule, help=help_text
+            )
+
+
+def _calls(node: Node) -> Iterator[Node]:
+    """Yield the function calls of a tree in the order of the text."""
     if node["type"] == "function_expression":
-        _check_call(node["value"], len(node["children"]), text)
-    for child in node.get("children", ()):
-        if isinstance(child, Mapping):
-            _check_functions(child, text)
+        yield node
+    for child in operands(node):
+        yield from _calls(child)
 
 
-def _check_call(name: str, given: int, text: str) -> None:
+def _call_problem(name: str, given: int) -> tuple[str, str, str | None] | None:
+    """Return the rule, the message and the help where a call is wrong."""
     known = Functions.FUNCTION_TABLE
-    column = max(text.find(f"{name}("), 0)
     if name not in known:
         hint = did_you_mean(name, known) or f"functions are {', '.join(sorted(known))}"
-        raise ExpressionError(f'there is no function "{name}"; {hint}', column)
+        return "unknown-function", f'there is no function "{name}"; {hint}', hint
     signature = known[name]["signature"]
     wanted, variadic = len(signature), bool(signature and signature[-1].get("variadic"))
     if given < wanted or (given > wanted and not variadic):
         least = "at least " if variadic else ""
-        raise ExpressionError(f"{name}() takes {least}{wanted} arguments, not {given}", column)
+        message = f"{name}() takes {least}{wanted} arguments, not {given}"
+        return "function-arity", message, f"write {name}({_shape(signature)})"
+    return None
+
+
+def _shape(signature: Sequence[Mapping[str, Any]]) -> str:
+    """Write what a function takes: `array|string, any`."""
+    return ", ".join("|".join(part["types"]) or "any" for part in signature)

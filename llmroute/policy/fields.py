@@ -6,14 +6,15 @@ the user chooses, a dict a map with known keys.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from llmroute.catalog.model import Capabilities, Limits
 from llmroute.config.diagnostics import did_you_mean
-from llmroute.policy.expression import Expression, ExpressionError, field_paths
+from llmroute.policy.expression import Expression, ExpressionError, Node, field_chains
 from llmroute.policy.facts import FACTS
+from llmroute.policy.places import Places
 
 __all__ = ["FIELDS", "Finding", "Scope", "check_expression"]
 
@@ -93,55 +94,120 @@ class Scope:
 def check_expression(text: str, scope: Scope) -> list[Finding]:
     """Return the syntax error of an expression, or every field that it cannot read."""
     try:
-        expression = Expression(text)
-        paths = sorted(set(field_paths(expression.tree)))
+        tree = Expression(text).tree
     except ExpressionError as exc:
-        help_text = "see jmespath.org: text in 'single quotes', numbers and true in `backticks`"
-        return [Finding("expression-syntax", str(exc), help_text, exc.column, 1)]
-    findings = (_check_path(text, path, scope) for path in paths)
-    return [finding for finding in findings if finding]
+        help_text = exc.help or _HELP
+        return [Finding(exc.rule, str(exc), help_text, exc.column, exc.length)]
+    known = _Known(scope)
+    faulty = [(chain, depth) for chain in field_chains(tree) if (depth := known.fault(chain)) >= 0]
+    if not faulty:
+        return []
+    places, compared = Places(tree, text), _compared(tree)
+    found = [
+        _Reader(scope, places).finding(chain[: depth + 1], compared=id(chain[0]) in compared)
+        for chain, depth in faulty
+    ]
+    return sorted(found, key=lambda finding: finding.column)
 
 
-def _check_path(text: str, path: tuple[str, ...], scope: Scope) -> Finding | None:
-    root = path[0]
-    if root == "@" or root in scope.names:
-        return None
-    if root not in scope.roots:
-        return _unknown_root(text, path, scope)
-    tree: Any = FIELDS[root]
-    if root == "request" and scope.metadata is not None:
-        tree = {**tree, "metadata": dict.fromkeys(scope.metadata)}
-    for depth, name in enumerate(path[1:], start=1):
-        if not isinstance(tree, Mapping) or "*" in tree:
-            return None
-        if name not in tree:
-            return _unknown_field(text, path[: depth + 1], tree)
-        tree = tree[name]
-    return None
+_HELP = "see jmespath.org: text in 'single quotes', numbers and true in `backticks`"
+_CONSTANTS = frozenset({"true", "false", "null", "True", "False", "None", "none"})
 
 
-def _unknown_root(text: str, path: tuple[str, ...], scope: Scope) -> Finding:
-    root, known = path[0], {*scope.roots, *scope.names}
-    if root in FIELDS:
-        message = f"{root} cannot be read here"
-        help_text = f"here these can: {', '.join(sorted(known))}"
-    else:
-        message = f'"{root}" is not known'
-        quoted = f"text is written in quotes: '{root}'"
-        help_text = did_you_mean(root, known) or f"{quoted}; roots are {', '.join(sorted(known))}"
-    return _finding(text, message, help_text, root)
+class _Known:
+    """The fields that one scope knows."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def fault(self, chain: Sequence[Node]) -> int:
+        """Return the place in a chain of the first name that is not known, -1 if all are."""
+        root = chain[0].get("value", "@")
+        if root == "@" or root in self._scope.names:
+            return -1
+        if root not in self._scope.roots:
+            return 0
+        for depth, node in enumerate(chain[1:], start=1):
+            tree = self.tree([step["value"] for step in chain[:depth]])
+            if not isinstance(tree, Mapping) or "*" in tree:
+                return -1
+            if node["value"] not in tree:
+                return depth
+        return -1
+
+    def tree(self, path: Sequence[str]) -> Any:
+        """Return what is known at a path of known names."""
+        if tuple(path) == ("request", "metadata") and self._scope.metadata is not None:
+            return dict.fromkeys(self._scope.metadata)
+        tree: Any = FIELDS
+        for name in path:
+            tree = tree[name]
+        return tree
 
 
-def _unknown_field(text: str, path: tuple[str, ...], tree: Mapping[str, Any]) -> Finding:
-    parent, name = ".".join(path[:-1]), path[-1]
-    declared = path[:2] == ("request", "metadata")
-    message = f'{parent} has no field "{name}"'
-    if declared:
-        message = f'"{name}" is not declared under inputs of llmroute.yaml'
-    listed = f"it has {', '.join(sorted(tree)) or 'none'}"
-    return _finding(text, message, did_you_mean(name, tree) or listed, name)
+class _Reader(_Known):
+    """Says what is wrong with a name that is not known, at its place."""
+
+    def __init__(self, scope: Scope, places: Places) -> None:
+        super().__init__(scope)
+        self._places = places
+
+    def finding(self, chain: Sequence[Node], *, compared: bool) -> Finding:
+        """Return what is wrong with the last name of a chain."""
+        if len(chain) > 1:
+            rule, message, help_text = self._field([node["value"] for node in chain])
+        elif compared or self._places.token(chain[0]).kind == "quoted_identifier":
+            rule, message, help_text = self._text(chain[0])
+        else:
+            rule, message, help_text = self._root(chain[0]["value"])
+        start, end = self._places.span(chain[-1])
+        return Finding(rule, message, help_text, start, end - start)
+
+    def _root(self, root: str) -> tuple[str, str, str]:
+        known = {*self._scope.roots, *self._scope.names}
+        listed = ", ".join(sorted(known))
+        if root in FIELDS:
+            return "unknown-field", f"{root} cannot be read here", f"here these can: {listed}"
+        quoted = f"text is written in quotes: '{root}'; roots are {listed}"
+        help_text = did_you_mean(root, known) or quoted
+        return "unknown-field", f'"{root}" is not known', help_text
+
+    def _text(self, node: Node) -> tuple[str, str, str]:
+        """Explain a word that stands where a value is compared: it reads a field that is not."""
+        word = node["value"]
+        if word in FIELDS:
+            return self._root(word)
+        if self._places.token(node).kind == "quoted_identifier":
+            message = f'"{word}" in double quotes is a field in JMESPath, and there is none'
+            return "double-quotes", message, f"text is written in single quotes: '{word}'"
+        meant = did_you_mean(word, {*self._scope.roots, *self._scope.names})
+        if word in _CONSTANTS:
+            value = "null" if word in ("None", "none") else word.lower()
+            message = f'"{word}" is not known: {word} is read as a field, which is always null'
+            return "bare-word", message, f"write `{value}` in backticks"
+        message = f'"{word}" is not known: a bare word is read as a field, which is always null'
+        help_text = f"text is written in quotes: '{word}'"
+        return "bare-word", message, f"{help_text}; or {meant}" if meant else help_text
+
+    def _field(self, path: Sequence[str]) -> tuple[str, str, str]:
+        parent, name, tree = ".".join(path[:-1]), path[-1], self.tree(path[:-1])
+        message = f'{parent} has no field "{name}"'
+        if tuple(path[:2]) == ("request", "metadata"):
+            message = f'"{name}" is not declared under inputs of llmroute.yaml'
+        listed = f"it has {', '.join(sorted(tree)) or 'none'}"
+        return "unknown-field", message, did_you_mean(name, tree) or listed
 
 
-def _finding(text: str, message: str, help_text: str, word: str) -> Finding:
-    column = max(text.find(word), 0)
-    return Finding("unknown-field", message, help_text, column, len(word))
+def _compared(node: Node) -> set[int]:
+    """Return the names that are compared, or given to a function beside another argument."""
+    return {id(child) for child in _operands(node) if child["type"] == "field"}
+
+
+def _operands(node: Node) -> Iterator[Node]:
+    children = [child for child in node.get("children", ()) if isinstance(child, Mapping)]
+    if node["type"] == "comparator":
+        yield from children
+    elif node["type"] == "function_expression":
+        yield from children[1:]
+    for child in children:
+        yield from _operands(child)

@@ -1,12 +1,24 @@
 """Every command, in the order in which help lists them."""
 
-from llmroute.cli.commands import check, decide, demo, init, lint, providers, run, schema, sim
+from llmroute.cli.commands import (
+    check,
+    decide,
+    demo,
+    explain_policy,
+    init,
+    lint,
+    providers,
+    run,
+    schema,
+    sim,
+)
 
 __all__ = ["COMMANDS"]
 
 COMMANDS = (
     run.add,
     decide.add,
+    explain_policy.add,
     providers.add,
     lint.add,
     check.add,
