@@ -29,6 +29,8 @@ Message = Mapping[str, Any]
 #: Why an answer ended. `refusal`s end with `content_filter`.
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
+#: No number of a request is larger: all of them are exact as floats too.
+_LARGEST = 2**53
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 _EMPTY: Mapping[str, Any] = {}
 
@@ -98,6 +100,8 @@ class Request:
             _check_number(name, getattr(self, name), whole=True)
         for name in ("temperature", "top_p"):
             _check_number(name, getattr(self, name))
+        for name in ("task", "user", "reasoning_effort"):
+            _check_text(name, getattr(self, name))
         if not isinstance(self.metadata, Mapping):
             raise UsageError(f"metadata is {self.metadata!r}; it must be a map of labels")
         _check_tools(self.tools)
@@ -185,10 +189,17 @@ def _check_list(name: str, value: Any) -> None:
         raise UsageError(f"{name} holds {wrong!r}; it must be a list of texts")
 
 
+def _check_text(name: str, value: Any) -> None:
+    if value is not None and not isinstance(value, str):
+        raise UsageError(f"{name} is {value!r}; it must be a text")
+
+
 def _check_number(name: str, value: Any, *, whole: bool = False) -> None:
     if value is None:
         return
     number = isinstance(value, int) if whole else isinstance(value, int | float)
+    if number and abs(value) > _LARGEST:
+        raise UsageError(f"{name} is too large; at most {_LARGEST:,} is possible")
     if not number or isinstance(value, bool) or not math.isfinite(value):
         raise UsageError(f"{name} is {value!r}; it must be a {'whole ' * whole}number")
 

@@ -200,8 +200,6 @@ class LiveState:
 
     def _affected(self, target: Target) -> Collection[str]:
         """Return the targets whose values a call at one of them changes."""
-        if not target.limits.concurrency:
-            return (target.id,)
         return self._sharing.get(target.limit_scope, set()) | {target.id}
 
     def served(self, request: Request, target: Target) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 
 from llmroute.policy.bounds import Span, highest
+from llmroute.policy.kept import Kept
 from llmroute.policy.rules import CompiledRule
 from llmroute.policy.table import TargetTable
 
@@ -30,7 +31,7 @@ class Columns:
             for bit, rule in rules
             if rule.stage == "load"
         }
-        self._kept: dict[Hashable, int] = {}
+        self.kept = Kept(_KEPT)
 
     def load(self, active: int) -> int:
         """Return the points of the active rules at stage `load`."""
@@ -75,9 +76,4 @@ class Columns:
         return self._table.lanes.pack([value - rule.least for value in points])
 
     def _known(self, key: Hashable, make: Callable[[], int]) -> int:
-        row = self._kept.get(key)
-        if row is None:
-            row = self._kept[key] = make()
-            if len(self._kept) > _KEPT:
-                self._kept.pop(next(iter(self._kept)), None)
-        return row
+        return self.kept.row(key, make)

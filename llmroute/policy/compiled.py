@@ -83,6 +83,7 @@ class CompiledPolicy:
         self._gated = tuple((bit, rule) for bit, rule in numbered if rule.gated)
         self._gates = _gates(self._gated)
         self._always = sum(bit for bit, rule in numbered if not rule.gated)
+        self.affine = any(rule.prefer.subject == "affinity" for rule in self.rules)
         in_lanes = self.bits["load"] | self.bits["task"] | self.bits["live"]
         #: The rules in rows that can take points away, with their bit.
         self.negative = tuple((b, r.least) for b, r in numbered if b & in_lanes and r.least)
@@ -121,8 +122,9 @@ class CompiledPolicy:
 
     def bind(self, context: Context) -> int:
         """Evaluate what reads only the request; return the bits of the rules that apply to it."""
+        roots = context.request_scope.copy() if self.lets else {}
         for name, expression in self.lets.items():
-            self._let(name, expression, context)
+            self._let(name, expression, context, roots)
         scope, active = context.request_scope, self._always
         if context.failed:
             return active | self._bind_one_by_one(context)
@@ -145,9 +147,11 @@ class CompiledPolicy:
             return 0
         return sum(1 << n for n, rule in enumerate(self.rules) if reads_any(rule.roots, names))
 
-    def _let(self, name: str, expression: Expression, context: Context) -> None:
+    def _let(
+        self, name: str, expression: Expression, context: Context, roots: Mapping[str, Any]
+    ) -> None:
         try:
-            context.request_scope[name] = expression.evaluate(context.request_scope)
+            context.request_scope[name] = expression.evaluate(roots)
         except EvaluationError as exc:
             context.note(f"let {name}, {expression.text}: {exc}")
             context.failed.add(name)

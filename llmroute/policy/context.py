@@ -37,14 +37,14 @@ class Reads:
     """
 
     request: tuple[tuple[str, Callable[[Request], Any]], ...]
-    facts: frozenset[str]
+    facts: tuple[str, ...]
     target: frozenset[str]
 
     @classmethod
-    def of(cls, request: Container[str], facts: frozenset[str], target: frozenset[str]) -> Reads:
+    def of(cls, request: Container[str], facts: Container[str], target: frozenset[str]) -> Reads:
         """Build it from names."""
         fields = ((name, read) for name, read in REQUEST_FIELDS.items() if name in request)
-        return cls(tuple(fields), facts, target)
+        return cls(tuple(fields), tuple(name for name in FACTS if name in facts), target)
 
 
 class Context:
@@ -160,7 +160,7 @@ REQUEST_FIELDS: Mapping[str, Callable[[Request], Any]] = {
     "response_format": lambda request: request.response_format or {},
     "metadata": lambda request: dict(request.metadata),
 }
-_EVERYTHING = Reads.of(REQUEST_FIELDS, frozenset(FACTS), frozenset({"estimate", "live"}))
+_EVERYTHING = Reads.of(REQUEST_FIELDS, FACTS, frozenset({"estimate", "live"}))
 
 
 def request_view(request: Request) -> dict[str, Any]:

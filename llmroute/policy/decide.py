@@ -82,7 +82,7 @@ def _first(search: Search, random: Random | None) -> tuple[_Scored | None, str |
         return _less_loaded(search, near, random), reason
     best = max(score for score, _ in near)
     tied = [place for score, place in near if score == best]
-    return (best, search.sorted_ties(tied)[0]), None
+    return (best, search.first_tie(tied)), None
 
 
 def _stalest(search: Search, everybody: Sequence[_Scored]) -> _Scored:

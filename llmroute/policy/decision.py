@@ -180,7 +180,7 @@ class Decision:
     @cached_property
     def facts(self) -> Mapping[str, Any]:
         """What is known of the request: the usual facts, and those that the policy reads."""
-        return self._search.context.facts.view(_SHOWN_FACTS | self._search.policy.reads.facts)
+        return self._search.context.facts.view({*_SHOWN_FACTS, *self._search.policy.reads.facts})
 
     @cached_property
     def _details(self) -> Details:

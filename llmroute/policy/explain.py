@@ -53,7 +53,7 @@ def _itemised(place: int, item: Ranked) -> Iterator[str]:
 
 def _row(item: Contribution, most: int, name_width: int) -> str:
     filled = round(_BAR * abs(item.points) / most) if most else 0
-    bar = ("█" * filled).ljust(_BAR)
+    bar = (("█" if item.points >= 0 else "░") * filled).ljust(_BAR)
     product = f"{format_weight(item.weight)} × {format_points(item.value)}"
     note = f"  ({clean(item.note)})" if item.note else ""
     name = clean(item.rule).ljust(name_width)

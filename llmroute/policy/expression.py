@@ -176,11 +176,10 @@ def field_chains(node: Node) -> Iterator[tuple[Node, ...]]:
 
 def _chained(children: Sequence[Node], steps: Sequence[Node]) -> Iterator[tuple[Node, ...]]:
     """Follow the fields that lead on from the first child; nothing else is at top level."""
-    chains = list(field_chains(children[0]))
-    if len(chains) != 1 or not _leads_on(children[0]):
-        yield from chains
+    if children[0]["type"] != "field":
+        yield from field_chains(children[0])
         return
-    first = chains[0]
+    first: tuple[Node, ...] = (children[0],)
     for child in steps:
         if child["type"] == "field":
             first = (*first, child)
@@ -236,7 +235,7 @@ def _call_problem(name: str, given: int) -> tuple[str, str, str | None] | None:
     known = Functions.FUNCTION_TABLE
     if name not in known:
         hint = did_you_mean(name, known) or f"functions are {', '.join(sorted(known))}"
-        return "unknown-function", f'there is no function "{name}"; {hint}', hint
+        return "unknown-function", f'there is no function "{name}"', hint
     signature = known[name]["signature"]
     wanted, variadic = len(signature), bool(signature and signature[-1].get("variadic"))
     if given < wanted or (given > wanted and not variadic):

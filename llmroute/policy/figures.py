@@ -130,7 +130,7 @@ FACTS: tuple[Fact, ...] = (
         share=True,
     ),
     Fact(
-        name="free share of its limits",
+        name="free capacity",
         unit="0..1",
         prefers=frozenset({"headroom"}),
         paths=(("live", "headroom"),),

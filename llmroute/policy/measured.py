@@ -1,7 +1,7 @@
 """The live facts of a policy's targets, read again only where they changed.
 
-A snapshot is never changed once it was handed out, so that a decision can be explained later with
-the values that it was made from.
+The facts of a snapshot never change once it was handed out, so that a decision can be explained
+later with the values that it was made from.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
+from llmroute.policy.kept import Kept
 from llmroute.policy.live import LiveFacts, LiveView
 from llmroute.policy.rules import CompiledRule
 from llmroute.policy.table import TargetTable
@@ -24,7 +25,7 @@ class Snapshot:
     """Live facts by place; `rows` maps the bits of active rules to the points that they give."""
 
     facts: list[LiveFacts]
-    rows: dict[int, int] = field(default_factory=dict)
+    rows: Kept = field(default_factory=lambda: Kept(_KEPT))
 
 
 class Measured:
@@ -50,13 +51,10 @@ class Measured:
 
     def points(self, snapshot: Snapshot, active: int) -> int:
         """Return the row of points that the active rules give; not less their least."""
-        row = snapshot.rows.get(active)
-        if row is None:
-            points = [self._points(active, facts) for facts in snapshot.facts]
-            row = snapshot.rows[active] = self._table.lanes.pack(points)
-            if len(snapshot.rows) > _KEPT:
-                snapshot.rows.pop(next(iter(snapshot.rows)), None)
-        return row
+        return snapshot.rows.row(active, lambda: self._row(active, snapshot.facts))
+
+    def _row(self, active: int, facts: Sequence[LiveFacts]) -> int:
+        return self._table.lanes.pack([self._points(active, item) for item in facts])
 
     def _fresh(self, view: LiveView) -> Snapshot:
         return Snapshot([view.of(target) for target in self._table.targets])
@@ -74,11 +72,11 @@ class Measured:
             facts[place] = view.of(table.targets[place])
         after = Snapshot(facts)
         lanes = table.lanes
-        for active, row in tuple(before.rows.items()):
+        for active, row in before.rows.items():
             for place in places:
                 gained = self._points(active, facts[place]) - lanes.at(row, place)
                 row += lanes.put(place, gained)
-            after.rows[active] = row
+            after.rows.keep(active, row)
         return after
 
     def _points(self, active: int, facts: LiveFacts) -> int:

@@ -27,6 +27,8 @@ from llmroute.types import Request
 
 __all__ = ["Policy", "load_policy"]
 
+_PRIORS = Priors()
+
 
 class Policy:
     """A checked policy; it compiles itself against the targets that it is asked about.
@@ -42,6 +44,7 @@ class Policy:
         self.source = source
         self.fingerprint = fingerprint
         self._compiled: CompiledPolicy | None = None
+        self._seen: Sequence[Target] | None = None
 
     def joined(self, require: Sequence[Mapping[str, Any]], fingerprint: str) -> Policy:
         """Return the policy with a workspace's requirements in front of its own."""
@@ -57,10 +60,12 @@ class Policy:
     def compile(self, targets: Sequence[Target]) -> CompiledPolicy:
         """Compile against targets, once for the same sequence."""
         current = self._compiled
-        if current is None or (
-            current.targets is not targets and current.targets != tuple(targets)
-        ):
-            current = self._compiled = CompiledPolicy(self.source, targets)
+        if current is not None and targets is self._seen:
+            return current
+        wanted = tuple(targets)
+        if current is None or current.targets != wanted:
+            current = self._compiled = CompiledPolicy(self.source, wanted)
+        self._seen = wanted  # a tuple that was passed is its own copy
         return current
 
     def decide(
@@ -84,7 +89,7 @@ class Policy:
         return decide(
             self.compile(targets),
             Request.of(request, **fields),
-            around or Surroundings(datetime.now(UTC), Priors()),
+            around or Surroundings(datetime.now(UTC), _PRIORS),
             problems=problems,
             random=random,
             fingerprint=self.fingerprint,

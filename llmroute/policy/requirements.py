@@ -196,7 +196,7 @@ def _unmet_route(candidate: Candidate, context: Context) -> Iterator[tuple[str, 
     if route.locality and target.locality != route.locality:
         yield "locality", f"the caller asked for {route.locality}; this is {target.locality}"
     for capability in route.require:
-        if not getattr(target.capabilities, capability, False):
+        if getattr(target.capabilities, capability, False) is not True:
             yield "require", f"the caller asked for {capability}"
     if route.max_cost is not None:
         yield from _over_cost(candidate, route.max_cost)

@@ -55,6 +55,8 @@ class Search:
         #: What single targets must be looked at for, with what was found for each class.
         self._later: list[tuple[RulePart, dict[int, int]]] = []
         self._checks: list[tuple[RequirePart, dict[int, bool]]] = []
+        if policy.affine:
+            _ = context.affinity  # what it is now, for whoever reads it later
         self._max_cost = context.request.route.max_cost
         #: What a lane lacks of the score: the least points of its rules, less the 1 of its mark.
         self._bias = -1
@@ -101,7 +103,9 @@ class Search:
         if scoring & bits["load"]:
             row += columns.load(scoring & bits["load"])
         if scoring & bits["task"]:
-            row += columns.task(scoring & bits["task"], self.context.facts.task)
+            task = self.context.facts.task
+            known = task if task in policy.table.tasks else ""
+            row += columns.task(scoring & bits["task"], known)
         if scoring & bits["live"]:
             row += policy.measured.points(self.live, scoring & bits["live"])
         if scoring & bits["home"]:
@@ -217,11 +221,15 @@ class Search:
 
     def sorted_ties(self, places: list[int]) -> list[int]:
         """Return targets of equal score as the policy's `tie_break` orders them."""
-        if len(places) > 1:
-            names = (*self.policy.source.select.tie_break, "target")
-            measures = [_TIE_BREAKS[name] for name in names]
-            places.sort(key=lambda place: [measure(self, place) for measure in measures])
-        return places
+        return sorted(places, key=self._tie_break) if len(places) > 1 else places
+
+    def first_tie(self, places: list[int]) -> int:
+        """Return the first of targets of equal score."""
+        return min(places, key=self._tie_break) if len(places) > 1 else places[0]
+
+    def _tie_break(self, place: int) -> list[float | str]:
+        names = self.policy.source.select.tie_break
+        return [_TIE_BREAKS[name](self, place) for name in (*names, "target")]
 
     def score(self, place: int) -> int:
         """Return the points of a target, or REJECTED."""
@@ -254,7 +262,9 @@ class Search:
     def _points(self, rule: CompiledRule, place: int) -> int:
         """Return what a rule that applies to the request gives a target."""
         scope = self._scope
-        if rule.needs_scope:
+        if "@" in rule.roots:
+            scope = dict(self.candidate(place).scope)
+        elif rule.needs_scope:
             scope["target"] = self.policy.targets[place].view
             if "estimate" in rule.scope_roots:
                 scope["estimate"] = self.estimate(place).view

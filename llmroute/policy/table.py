@@ -10,6 +10,7 @@ from llmroute.catalog.build import Problem
 from llmroute.catalog.model import Capabilities, Target
 from llmroute.policy.context import Context
 from llmroute.policy.estimate import expected_output
+from llmroute.policy.kept import Kept
 from llmroute.policy.lanes import Lanes
 from llmroute.policy.partition import Partition, estimate_key
 from llmroute.policy.requirements import forces_tool
@@ -28,18 +29,15 @@ class _Sizes:
         self._limits = limits
         self._lanes = lanes
         self._known = sorted({limit for limit in limits if limit is not None})
-        self._masks: dict[int, int] = {}
+        self._masks = Kept(_KEPT)
 
     def enough(self, size: int) -> int:
         """Return the mask of the targets that a size fits into."""
         number = bisect_left(self._known, size)
-        mask = self._masks.get(number)
-        if mask is None:
-            flags = (limit is None or limit >= size for limit in self._limits)
-            mask = self._masks[number] = self._lanes.mask(flags)
-            if len(self._masks) > _KEPT:
-                self._masks.pop(next(iter(self._masks)), None)
-        return mask
+        return self._masks.row(number, lambda: self._mask(size))
+
+    def _mask(self, size: int) -> int:
+        return self._lanes.mask(limit is None or limit >= size for limit in self._limits)
 
 
 class TargetTable:
@@ -52,8 +50,12 @@ class TargetTable:
         self.tokenizers = tuple(sorted({target.tokenizer for target in targets}))
         #: No target is expected to give longer answers, in tokens.
         self.longest = max((expected_output(target, None) for target in targets), default=0)
+        #: The tasks that some target has a figure of quality for.
+        self.tasks = frozenset(task for target in targets for task in target.quality.tasks)
         self.priced = Partition(map(estimate_key, targets), lanes)
         self._able = {name: self._where(_able(name)) for name in Capabilities.names()}
+        self._local = self._where(lambda target: target.locality == "local")
+        self._cloud = self._where(lambda target: target.locality == "cloud")
         self._windows = [(name, self._fitting(name)) for name in self.tokenizers]
         self._outputs = _Sizes([target.max_output for target in targets], lanes)
         self._usable: tuple[Mapping[str, Problem], int] = ({}, lanes.everyone)
@@ -95,16 +97,18 @@ class TargetTable:
             mask &= self._named(route.only)
         mask &= self.lanes.everyone ^ self._named(route.ignore)
         if route.locality:
-            mask &= self._where(lambda target: target.locality == route.locality)
+            mask &= self._local if route.locality == "local" else self._cloud
         for name in route.require:
             mask &= self._able.get(name, 0)
         return mask
 
     def usable(self, problems: Mapping[str, Problem]) -> tuple[Mapping[str, Problem], int]:
         """Return a copy of the problems, and the mask of the targets that none rules out."""
-        if problems != self._usable[0]:
-            self._usable = (dict(problems), self.lanes.everyone ^ self._named(problems))
-        return self._usable
+        usable = self._usable
+        if problems != usable[0]:
+            usable = (dict(problems), self.lanes.everyone ^ self._named(problems))
+            self._usable = usable
+        return usable
 
     def _named(self, names: Iterable[str]) -> int:
         """Return the targets with these ids or of these providers."""

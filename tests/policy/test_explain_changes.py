@@ -121,7 +121,7 @@ def with_figure(world, change, step):
             "time to first token": ("first_token", 1000),
             "throughput": ("tokens_per_second", 10),
             "success share": ("success", 1000),
-            "free share of its limits": ("headroom", 1000),
+            "free capacity": ("headroom", 1000),
         }[change.figure]
         facts, changed = facts._replace(**{name: step / scale}), chosen
     return (
@@ -171,7 +171,7 @@ def test_every_change_flips_the_pair_and_one_step_less_does_not(world):
 
 def _beyond_now(change, step):
     """Whether a step lies between the present figure and the one that suffices."""
-    limits = {"quality": 1000, "success share": 1000, "free share of its limits": 1000}
+    limits = {"quality": 1000, "success share": 1000, "free capacity": 1000}
     return 0 <= step <= limits.get(change.figure, 10**12)
 
 
@@ -198,7 +198,7 @@ STEPS = {
     "throughput": st.integers(0, 5000),
     "quality": st.integers(0, 1000),
     "success share": st.integers(0, 1000),
-    "free share of its limits": st.integers(0, 1000),
+    "free capacity": st.integers(0, 1000),
 }
 MOVES = st.sampled_from(sorted(STEPS)).flatmap(
     lambda name: STEPS[name].map(lambda step: (name, step))
@@ -244,7 +244,7 @@ def _figure(prefer):
         "throughput": "throughput",
         "quality": "quality",
         "reliability": "success share",
-        "headroom": "free share of its limits",
+        "headroom": "free capacity",
     }.get(name)
 
 
@@ -263,7 +263,7 @@ def test_the_figure_that_is_shown_suffices_as_well(world):
 
 
 #: Throughput is in tenths of a token, and a thousandth of a share is a tenth of a percent.
-TENTHS = ("throughput", "success share", "free share of its limits")
+TENTHS = ("throughput", "success share", "free capacity")
 
 
 @settings(max_examples=300, deadline=None)

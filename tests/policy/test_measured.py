@@ -95,10 +95,10 @@ def test_what_was_handed_out_never_changes(compiled):
     view.measure("a/1", LiveFacts(0.1, 50, 0.5, measured=True))
     ranked(compiled, view)
     before = compiled.measured.now(view)
-    facts, rows = list(before.facts), dict(before.rows)
+    facts, rows = list(before.facts), dict(before.rows.items())
     view.measure("a/1", LiveFacts(9.0, 50, 0.1, measured=True))
     after = compiled.measured.now(view)
-    assert (before.facts, before.rows) == (facts, rows)
+    assert (before.facts, dict(before.rows.items())) == (facts, rows)
     assert after is not before
     assert after.facts[1].first_token == 9.0
 

@@ -129,7 +129,7 @@ def test_caches_stay_small_whatever_is_asked():
         asked = Request.of("hi", task=f"task {number}", tags=rng.sample(tags, 5), **sizes)
         assert ids(decide(compiled, asked, AROUND))[:1] != ["b/0"]
     table = compiled.table
-    assert len(compiled.columns._kept) <= 512
+    assert len(compiled.columns.kept) <= 512
     assert all(len(sizes._masks) <= 64 for _, sizes in table._windows)
     assert len(table._outputs._masks) <= 64
 
