@@ -200,7 +200,8 @@ class LiveState:
 
     def _affected(self, target: Target) -> Collection[str]:
         """Return the targets whose values a call at one of them changes."""
-        return self._sharing.get(target.limit_scope, set()) | {target.id}
+        sharing = self._sharing.get(target.limit_scope)
+        return (target.id,) if sharing is None else sharing | {target.id}
 
     def served(self, request: Request, target: Target) -> None:
         """Remember where a conversation was answered."""

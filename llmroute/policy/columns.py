@@ -31,7 +31,7 @@ class Columns:
             for bit, rule in rules
             if rule.stage == "load"
         }
-        self.kept = Kept(_KEPT)
+        self.kept: Kept[Hashable] = Kept(_KEPT)
 
     def load(self, active: int) -> int:
         """Return the points of the active rules at stage `load`."""

@@ -12,7 +12,14 @@ from typing import Any, NamedTuple
 from llmroute.catalog.model import Target
 from llmroute.policy.columns import Columns
 from llmroute.policy.context import REQUEST_FIELDS, Context, Reads
-from llmroute.policy.expression import FAILURES, EvaluationError, Expression, field_paths, truthy
+from llmroute.policy.expression import (
+    FAILURES,
+    ROOTS,
+    EvaluationError,
+    Expression,
+    field_paths,
+    truthy,
+)
 from llmroute.policy.facts import FACTS
 from llmroute.policy.lanes import Lanes
 from llmroute.policy.measured import Measured
@@ -41,8 +48,12 @@ class RulePart(NamedTuple):
 
 
 class RequirePart(NamedTuple):
-    """A requirement; `passing` is the mask of who passes it, where it reads `target` alone."""
+    """A requirement with its bit, above those of the rules.
 
+    `passing` is the mask of who passes it, where it reads `target` alone.
+    """
+
+    bit: int
     requirement: CompiledRequire
     passing: int | None
     classes: Partition | None
@@ -79,10 +90,18 @@ class CompiledPolicy:
         self.measured = Measured(live, self.table)
         mixed = self.bits["estimate"] | self.bits["target"]
         self.mixed = tuple(self._part(bit, rule) for bit, rule in numbered if bit & mixed)
-        self.requirements = tuple(map(self._require_part, requirements))
+        count = len(self.rules)
+        self.requirements = tuple(
+            self._require_part(1 << number, item)
+            for number, item in enumerate(requirements, start=count)
+        )
         self._gated = tuple((bit, rule) for bit, rule in numbered if rule.gated)
-        self._gates = _gates(self._gated)
-        self._always = sum(bit for bit, rule in numbered if not rule.gated)
+        conditions = [(bit, rule.when) for bit, rule in self._gated]
+        demands = [(p.bit, p.requirement.when) for p in self.requirements if p.requirement.gated]
+        self._gates = _gates([*conditions, *demands])
+        self._let_functions = [expression.function for expression in self.lets.values()]
+        gated = sum(bit for bit, _ in (*conditions, *demands))
+        self._always = (1 << count + len(requirements)) - 1 - gated
         self.affine = any(rule.prefer.subject == "affinity" for rule in self.rules)
         in_lanes = self.bits["load"] | self.bits["task"] | self.bits["live"]
         #: The rules in rows that can take points away, with their bit.
@@ -93,11 +112,11 @@ class CompiledPolicy:
         built_in = _BUILT_IN_READS.get(rule.prefer.subject, frozenset())
         return RulePart(bit, rule, self._classes(parts, built_in))
 
-    def _require_part(self, item: CompiledRequire) -> RequirePart:
+    def _require_part(self, bit: int, item: CompiledRequire) -> RequirePart:
         if item.stage == "load":
-            return RequirePart(item, self.lanes.mask(item.fold(self.targets)), None)
+            return RequirePart(bit, item, self.lanes.mask(item.fold(self.targets)), None)
         parts = (item.local_when, item.target)
-        return RequirePart(item, None, self._classes(parts, frozenset()))
+        return RequirePart(bit, item, None, self._classes(parts, frozenset()))
 
     def _classes(
         self, expressions: Iterable[Expression | None], reads: frozenset[tuple[str, ...]]
@@ -121,25 +140,30 @@ class CompiledPolicy:
             yield prices[place] if prices else None, target_key(target, of_target)
 
     def bind(self, context: Context) -> int:
-        """Evaluate what reads only the request; return the bits of the rules that apply to it."""
-        roots = context.request_scope.copy() if self.lets else {}
-        for name, expression in self.lets.items():
-            self._let(name, expression, context, roots)
+        """Evaluate what reads only the request.
+
+        Returns the bits of the rules and requirements that apply to it.
+        """
         scope, active = context.request_scope, self._always
-        if context.failed:
-            return active | self._bind_one_by_one(context)
         try:
+            found = [function(scope) for function in self._let_functions]
+            scope.update(zip(self.lets, found, strict=True))
             for bits, function in self._gates:
                 value = function(scope)
                 if value is True or (value is not False and truthy(value)):
                     active |= bits
         except FAILURES:
-            return self._always | self._bind_one_by_one(context)
+            return self._bind_one_by_one(context)
         return active
 
     def _bind_one_by_one(self, context: Context) -> int:
-        """Evaluate the conditions where one of them fails, and note it."""
-        return sum(bit for bit, rule in self._gated if rule.holds_for_request(context))
+        """Do what `bind` does where something fails; note it."""
+        roots = {name: value for name, value in context.request_scope.items() if name in ROOTS}
+        for name, expression in self.lets.items():
+            self._let(name, expression, context, roots)
+        active = self._always
+        active |= sum(bit for bit, rule in self._gated if rule.holds_for_request(context))
+        return active | sum(p.bit for p in self.requirements if p.requirement.demanded(context))
 
     def reading(self, names: Collection[str]) -> int:
         """Return the bits of the rules that read any of the names under `let`."""
@@ -190,14 +214,14 @@ def _expressions(
 
 
 def _gates(
-    gated: Iterable[tuple[int, CompiledRule]],
+    gated: Iterable[tuple[int, Expression | None]],
 ) -> tuple[tuple[int, Callable[[Any], Any]], ...]:
-    """Return each condition once, with the bits of the rules that it is the condition of."""
+    """Return each condition once, with the bits of everything that it is the condition of."""
     found: dict[str, tuple[int, Callable[[Any], Any]]] = {}
-    for bit, rule in gated:
-        if rule.when is not None:
-            bits, function = found.get(rule.when.text, (0, rule.when.function))
-            found[rule.when.text] = (bits | bit, function)
+    for bit, when in gated:
+        if when is not None:
+            bits, function = found.get(when.text, (0, when.function))
+            found[when.text] = (bits | bit, function)
     return tuple(found.values())
 
 

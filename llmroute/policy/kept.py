@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from threading import Lock
+from typing import Generic, TypeVar
 
 __all__ = ["Kept"]
 
 
-class Kept:
+Key = TypeVar("Key", bound=Hashable)
+
+
+class Kept(Generic[Key]):
     """Rows by key; of more than `most` the oldest is forgotten."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._rows: dict[Hashable, int] = {}
+        self._rows: dict[Key, int] = {}
         self._lock = Lock()
 
-    def row(self, key: Hashable, make: Callable[[], int]) -> int:
+    def row(self, key: Key, make: Callable[[], int]) -> int:
         """Return the row of a key, made where it is not known."""
         row = self._rows.get(key)
         if row is None:
@@ -24,14 +28,14 @@ class Kept:
             self.keep(key, row)
         return row
 
-    def keep(self, key: Hashable, row: int) -> None:
+    def keep(self, key: Key, row: int) -> None:
         """Remember a row."""
         with self._lock:
             self._rows[key] = row
             if len(self._rows) > self._most:
                 del self._rows[next(iter(self._rows))]
 
-    def items(self) -> list[tuple[Hashable, int]]:
+    def items(self) -> list[tuple[Key, int]]:
         """Return every key with its row, the oldest first."""
         with self._lock:
             return list(self._rows.items())

@@ -25,7 +25,7 @@ class Snapshot:
     """Live facts by place; `rows` maps the bits of active rules to the points that they give."""
 
     facts: list[LiveFacts]
-    rows: Kept = field(default_factory=lambda: Kept(_KEPT))
+    rows: Kept[int] = field(default_factory=lambda: Kept(_KEPT))
 
 
 class Measured:

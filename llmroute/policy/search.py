@@ -76,8 +76,8 @@ class Search:
         policy, context, table = self.policy, self.context, self.policy.table
         mask = table.able(context) & table.routed(context.request) & self._usable
         for part in policy.requirements:
-            requirement, passing, classes = part
-            if not requirement.demanded(context):
+            bit, requirement, passing, classes = part
+            if not self.active & bit:
                 continue
             self.demanded.append(requirement)
             if passing is not None:
