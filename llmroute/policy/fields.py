@@ -111,6 +111,7 @@ def check_expression(text: str, scope: Scope) -> list[Finding]:
 
 
 _HELP = "see jmespath.org: text in 'single quotes', numbers and true in `backticks`"
+_METADATA = ("request", "metadata")
 _CONSTANTS = frozenset({"true", "false", "null", "True", "False", "None", "none"})
 
 
@@ -137,11 +138,11 @@ class _Known:
 
     def tree(self, path: Sequence[str]) -> Any:
         """Return what is known at a path of known names."""
-        if tuple(path) == ("request", "metadata") and self._scope.metadata is not None:
-            return dict.fromkeys(self._scope.metadata)
         tree: Any = FIELDS
-        for name in path:
+        for depth, name in enumerate(path):
             tree = tree[name]
+            if depth == 1 and tuple(path[:2]) == _METADATA and self._scope.metadata is not None:
+                tree = dict.fromkeys(self._scope.metadata)
         return tree
 
 
@@ -192,7 +193,7 @@ class _Reader(_Known):
     def _field(self, path: Sequence[str]) -> tuple[str, str, str]:
         parent, name, tree = ".".join(path[:-1]), path[-1], self.tree(path[:-1])
         message = f'{parent} has no field "{name}"'
-        if tuple(path[:2]) == ("request", "metadata"):
+        if tuple(path[:2]) == _METADATA:
             message = f'"{name}" is not declared under inputs of llmroute.yaml'
         listed = f"it has {', '.join(sorted(tree)) or 'none'}"
         return "unknown-field", message, did_you_mean(name, tree) or listed
@@ -209,5 +210,7 @@ def _operands(node: Node) -> Iterator[Node]:
         yield from children
     elif node["type"] == "function_expression":
         yield from children[1:]
+    elif node["type"] == "multi_select_list":
+        yield from children
     for child in children:
         yield from _operands(child)
