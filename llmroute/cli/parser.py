@@ -104,7 +104,8 @@ def _program() -> Parser:
         description="Route LLM calls by policies that you can read, check and explain.",
         epilog="The workspace is --config DIR, else the nearest folder upwards with providers.d/, "
         "else\nthe user's configuration folder, else the files that come with llmroute.\n"
-        "Exit codes: 0 fine, 1 findings or failed, 2 wrong usage, 3 a bug in llmroute.",
+        "Exit codes: 0 fine, 1 findings or failed, 2 wrong usage, 3 broken files or a bug,\n"
+        "4 not decided (prove).",
         parents=[common_options()],
     )
     program.add_argument("--version", action="version", version=f"llmroute {__version__}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
-__all__ = ["Diagnostic", "Severity", "closest", "did_you_mean"]
+__all__ = ["Diagnostic", "Edit", "Severity", "closest", "did_you_mean"]
 
 Severity = Literal["error", "warning", "note"]
 
@@ -16,13 +16,28 @@ _SHOWN, _BEFORE = 160, 80
 _COMPARED = 1000
 
 
+class Edit(NamedTuple):
+    """A piece of a file's text and what to write in its place.
+
+    The place is as in `Diagnostic`: 1-based, the end just behind it; an empty one inserts.
+    """
+
+    file: str
+    line: int
+    col: int
+    end_line: int
+    end_col: int
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
     """What is wrong, where, and what to do.
 
     `line` and `col` are 1-based, `end_line`/`end_col` point just behind the place; `source` is
-    the text of the line. `str()` gives the whole finding: position, message, rule, the line and
-    a caret, and the help.
+    the text of the line. `fix` is an edit that is safe without a second look: it changes no
+    decision of files that load. `str()` gives the whole finding: position, message, rule, the
+    line and a caret, and the help.
     """
 
     rule: str
@@ -35,6 +50,7 @@ class Diagnostic:
     end_line: int | None = None
     end_col: int | None = None
     source: str | None = None
+    fix: Edit | None = None
 
     def __str__(self) -> str:
         severity = "" if self.severity == "error" else f"{self.severity}: "
@@ -44,6 +60,14 @@ class Diagnostic:
     def without_source(self) -> Diagnostic:
         """Return the finding without a source line: for a file as a whole."""
         return replace(self, source=None)
+
+    def with_fix(self, text: str, place: tuple[int, int, int, int] | None = None) -> Diagnostic:
+        """Return the finding with an edit: of its own place, or of another one in its file.
+
+        `place` is a `Span`, or line, column, end line and end column.
+        """
+        own = (self.line, self.col, self.end_line or self.line, self.end_col or self.col)
+        return replace(self, fix=Edit(self.file, *(place or own), text))
 
     def _excerpt(self) -> list[str]:
         if not self.source or not self.source.strip():

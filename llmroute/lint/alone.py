@@ -1,50 +1,55 @@
-"""Checking one file that belongs to no workspace: what can be said of it without its neighbours."""
+"""Reading one file that belongs to no workspace: what can be said of it without its neighbours."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from llmroute.config import policy_checks, provider_checks
 from llmroute.config.diagnostics import Diagnostic
 from llmroute.config.document import Document
-from llmroute.config.files import read_document
+from llmroute.config.files import label_of, read_document
+from llmroute.config.policy_checks import check_extends
 from llmroute.config.schema import check
-from llmroute.policy import check as expressions
+from llmroute.config.workspace import Workspace
 
-__all__ = ["lint_alone"]
+__all__ = ["read_alone"]
 
-Kind = Literal["provider", "policy"]
+Kind = Literal["provider", "policy", "test"]
 
 #: Findings that depend on the environment, which is not looked at unless it is given.
 _OF_ENVIRONMENT = frozenset({"secret-unset", "variable-unset"})
 
 
-def lint_alone(path: Path, environment: Mapping[str, str] | None = None) -> list[Diagnostic]:
-    """Return the findings about one provider or policy file.
+def read_alone(
+    path: Path, environment: Mapping[str, str] | None = None
+) -> tuple[str, Workspace, list[Diagnostic]]:
+    """Return one provider or policy file as a workspace of its own, with the findings of reading.
 
-    Policies that it extends are looked for beside it. Without `environment` nothing is said
-    about variables that are not set.
+    The first of the three is the name under which findings show the file. Policies that it
+    extends are looked for beside it. Without `environment` nothing is said about variables that
+    are not set.
     """
-    document, found = _read(path)
-    if document is None:
-        return found
-    kind = _kind(document)
-    later = [*check(document, kind), *_beyond_schema(document, kind, environment)]
-    places = {(item.line, item.col) for item in found}
-    found += [item for item in later if (item.line, item.col) not in places]
-    if kind == "policy" and not found:
-        found = expressions.check_policy(document, inherited=_inherited(document))
-    return sorted(found, key=lambda item: (item.line, item.col))
-
-
-def _read(path: Path) -> tuple[Document | None, list[Diagnostic]]:
     place = path.absolute()
-    return read_document(place, place.parent)
+    document, found = read_document(place, place.parent)
+    kind = _kind(document) if document else "policy"
+    if document is not None:
+        later = [*check(document, kind), *_beyond_schema(document, kind, environment)]
+        places = {(item.line, item.col) for item in found}
+        found += [item for item in later if (item.line, item.col) not in places]
+    wrong = any(item.severity == "error" for item in found)
+    documents = {} if document is None or wrong else _with_parents(document, kind)
+    circular = [i for i in check_extends(documents, set()) if i.rule == "policy-extends"]
+    found, documents = [*found, *circular], {} if circular else documents
+    providers, policies = (documents if kind == wanted else {} for wanted in ("provider", "policy"))
+    variables = environment or {}
+    return label_of(place), Workspace(place.parent, None, providers, policies, variables, ""), found
 
 
 def _kind(document: Document) -> Kind:
+    if document.path.name.endswith(".test.yaml"):
+        return "test"
     data = document.data if isinstance(document.data, Mapping) else {}
     policy = any(key in data for key in ("policy", "rules", "require"))
     return "policy" if policy or document.path.parent.name == "policies" else "provider"
@@ -53,6 +58,8 @@ def _kind(document: Document) -> Kind:
 def _beyond_schema(
     document: Document, kind: Kind, environment: Mapping[str, str] | None
 ) -> list[Diagnostic]:
+    if kind == "test":
+        return list(policy_checks.check_names(document))
     if kind == "policy":
         return list(policy_checks.check_policy(document))
     around = provider_checks.Surroundings(environment or {}, document.path.parent)
@@ -61,16 +68,15 @@ def _beyond_schema(
     return [item for item in found if item.rule not in hidden]
 
 
-def _inherited(document: Document) -> set[str]:
-    """Return the names that the policies which it extends define under `let`."""
-    names: set[str] = set()
-    seen = {document.path.stem}
-    base: Any = document.data.get("extends")
-    while base and base not in seen:
-        seen.add(base)
-        parent, _ = _read(document.path.with_name(f"{base}.yaml"))
-        if parent is None or not isinstance(parent.data, Mapping):
+def _with_parents(document: Document, kind: Kind) -> Mapping[str, Document]:
+    """Return the document by its name, and the right policies that it extends, as far as found."""
+    made = {document.path.stem: document}
+    base = document.data.get("extends") if kind == "policy" else None
+    while base and base not in made:
+        path = document.path.with_name(f"{base}.yaml")
+        parent, problems = read_document(path, path.parent)
+        if parent is None or problems or check(parent, "policy"):
             break
-        names |= set(parent.data.get("let") or ())
+        made[base] = parent
         base = parent.data.get("extends")
-    return names
+    return made

@@ -2,64 +2,134 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from llmroute.config.diagnostics import Diagnostic
+from llmroute.config.document import Document
 from llmroute.config.workspace import Workspace, read_workspace
 from llmroute.errors import UsageError
-from llmroute.lint.alone import lint_alone
+from llmroute.lint.alone import read_alone
+from llmroute.lint.ignore import IgnoreFindings, settle
+from llmroute.lint.project import Project
+from llmroute.lint.registry import rules, run
+from llmroute.lint.repairs import repair
 from llmroute.policy.check import check_expressions
 
-__all__ = ["lint", "lint_workspace"]
+__all__ = ["UNREADABLE", "judged", "lint", "lint_workspace", "root_of"]
 
 _PROVIDERS, _SETTINGS = "providers.d", "llmroute.yaml"
 #: Folders of a workspace whose files belong to it.
 _PARTS = (_PROVIDERS, "policies")
+#: Rules whose findings mean that something could not be looked at.
+UNREADABLE = frozenset({"file-irregular", "file-unreadable"})
 
 
 def lint(
-    places: Sequence[Path] | Workspace, environment: Mapping[str, str] | None = None
+    places: Sequence[Path] | Workspace,
+    environment: Mapping[str, str] | None = None,
+    *,
+    analyses: bool = True,
 ) -> list[Diagnostic]:
     """Return every finding about files and folders, or about a workspace that was read already.
 
     A file is checked as part of its workspace, the nearest folder upwards with `providers.d/` or
     `llmroute.yaml`;
     only findings about the file itself are returned. Outside a workspace it is checked alone.
-    `environment` stands in for the process's own.
+    `environment` stands in for the process's own. Without `analyses` the rules that evaluate
+    policies on many requests are left out.
 
     Raises:
         UsageError: a path does not exist.
 
     """
     if isinstance(places, Workspace):
-        return check_expressions(places)
-    found: list[Diagnostic] = []
+        return judged(places, [], analyses=analyses)
+    found: dict[Diagnostic, None] = {}
     for path in places:
-        found += [item for item in _about(path, environment) if item not in found]
-    return found
+        found |= dict.fromkeys(_about(path, environment, analyses=analyses))
+    return list(found)
 
 
 def lint_workspace(
-    root: Path, environment: Mapping[str, str] | None = None
+    root: Path, environment: Mapping[str, str] | None = None, *, analyses: bool = False
 ) -> tuple[Workspace, list[Diagnostic]]:
-    """Read a workspace and return it with every finding of every file."""
+    """Read a workspace and return it with every finding of every file; see `lint`."""
     workspace, found = read_workspace(root, environment)
-    return workspace, [*found, *lint(workspace)]
+    return workspace, judged(workspace, found, analyses=analyses)
 
 
-def _about(path: Path, environment: Mapping[str, str] | None) -> list[Diagnostic]:
+def judged(
+    workspace: Workspace, found: Iterable[Diagnostic], *, analyses: bool
+) -> list[Diagnostic]:
+    """Add to the findings of reading a workspace those of its expressions and of the rules.
+
+    What files say to be meant is left out, and findings that have a safe fix carry it.
+    """
+    loading = [*found, *check_expressions(workspace)]
+    loading += _of_tests(workspace, loading)
+    project = Project(workspace, loading)
+    chosen = [rule for rule in rules() if analyses or not rule.analyses]
+    ruled = _news(run(project, chosen), loading)
+    skipped = {rule.name for rule in rules()} - {rule.name for rule in chosen}
+    failed = any(item.severity == "error" for item in loading)
+    judge = IgnoreFindings(_known, skipped, unused=not failed)
+    settled = settle(_documents(workspace), loading, ruled, judge)
+    return sorted(repair(settled), key=lambda item: (item.file, item.line, item.col))
+
+
+def _of_tests(workspace: Workspace, loading: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Return the findings of reading the files of tests beside policies, if there are any."""
+    if not any((workspace.root / "policies").glob("*.test.yaml")):
+        return []
+    from llmroute.lab.testing_files import read_cases
+
+    _, found = read_cases(workspace)
+    if any(item.severity == "error" for item in loading):  # a faulty policy is not unknown
+        found = [item for item in found if item.rule != "unknown-policy"]
+    return found
+
+
+def _known() -> Iterable[str]:
+    from llmroute.lint.rules import RULES  # only a comment that ignores something needs it
+
+    return RULES
+
+
+def _documents(workspace: Workspace) -> Iterator[Document]:
+    if workspace.settings:
+        yield workspace.settings
+    yield from workspace.providers.values()
+    yield from workspace.policies.values()
+
+
+def _news(ruled: Iterable[Diagnostic], loading: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Leave out what is said of a place that loading refuses, and repetitions."""
+    faulty = {(item.file, item.line, item.col) for item in loading if item.severity == "error"}
+    unique = dict.fromkeys(ruled)
+    return [item for item in unique if (item.file, item.line, item.col) not in faulty]
+
+
+def _about(
+    path: Path, environment: Mapping[str, str] | None, *, analyses: bool
+) -> list[Diagnostic]:
     if not path.exists():
         raise UsageError(f"{path}: there is no such file or folder")
     place = path.absolute()
-    root = _root_of(place)
+    root = root_of(place)
     if root is None:
-        return [item for file in _files(path) for item in lint_alone(file, environment)]
-    _, found = lint_workspace(root, environment)
+        alone = (read_alone(file, environment) for file in _files(path))
+        return [
+            item
+            for label, workspace, found in alone
+            for item in judged(workspace, found, analyses=analyses)
+            if item.file == label
+        ]
+    _, found = lint_workspace(root, environment, analyses=analyses)
     return found if place == root else [item for item in found if _within(item, place)]
 
 
-def _root_of(place: Path) -> Path | None:
+def root_of(place: Path) -> Path | None:
     """Return the workspace that a file or folder is, or that it is a part of."""
     if _is_root(place):
         return place

@@ -1,36 +1,32 @@
-"""Printing findings: for people, with colour on a terminal, and as plain data."""
+"""Printing findings for people, with colour on a terminal."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import fields
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from llmroute.config.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-__all__ = ["render", "summary", "to_records"]
+__all__ = ["render", "summary"]
 
 _COLOURS = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
 
 
-def to_records(found: Sequence[Diagnostic]) -> list[dict[str, Any]]:
-    """Return findings as flat objects."""
-    return [{f.name: getattr(item, f.name) for f in fields(item)} for item in found]
-
-
 def summary(found: Sequence[Diagnostic]) -> str:
-    """Return how many findings of each severity there are, in words."""
+    """Return how many findings of each severity there are, in words, and how many can be fixed."""
     counts = Counter(item.severity for item in found)
     parts = [
         f"{counts[severity]} {severity}{'s' if counts[severity] != 1 else ''}"
         for severity in ("error", "warning", "note")
         if counts[severity]
     ]
-    return ", ".join(parts) or "no findings"
+    fixable = sum(item.fix is not None for item in found)
+    rest = f"; `llmroute lint --fix` mends {fixable} of them" if fixable else ""
+    return (", ".join(parts) or "no findings") + rest
 
 
 def render(found: Sequence[Diagnostic], stream: IO[str]) -> None:

@@ -6,7 +6,7 @@ and depth, because a small one can ask for a lot of work or memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -93,11 +93,23 @@ class Expression:
         if _depth(self.tree) > MAX_DEPTH:
             raise ExpressionError(f"the expression nests deeper than {MAX_DEPTH} levels")
         _check_functions(self.tree, text)
-        self.interpreted: str | None = None
+
+    @cached_property
+    def _made(self) -> tuple[Callable[[Any], Any], str | None]:
         try:
-            self.function = compile_expression(self.tree)
+            return compile_expression(self.tree), None
         except UnsupportedNode as exc:
-            self.function, self.interpreted = self._compiled.search, str(exc)
+            return self._compiled.search, str(exc)
+
+    @cached_property
+    def function(self) -> Callable[[Any], Any]:
+        """The expression as a function of a scope, made when it is first needed."""
+        return self._made[0]
+
+    @property
+    def interpreted(self) -> str | None:
+        """Why the expression is interpreted, None where it runs as Python code."""
+        return self._made[1]
 
     @property
     def tree(self) -> Node:

@@ -51,9 +51,14 @@ def _undeclared(name: str, inputs: Mapping[str, Any]) -> str:
     return f'metadata "{name}" is not declared under inputs of llmroute.yaml; {hint}'
 
 
+def _same(value: Any, item: Any) -> bool:
+    """Whether two labels are equal; true is not 1 here, as in the conditions that read them."""
+    return isinstance(value, bool) is isinstance(item, bool) and bool(value == item)
+
+
 def _check_value(name: str, value: Any, rule: Mapping[str, Any]) -> None:
     allowed = rule.get("enum")
-    if allowed is not None and value not in allowed:
+    if allowed is not None and not any(_same(value, item) for item in allowed):
         hint = did_you_mean(str(value), [str(item) for item in allowed])
         listed = f"allowed: {', '.join(map(str, allowed))}"
         raise UsageError(f'metadata {name} is "{value}"; {hint or listed}')

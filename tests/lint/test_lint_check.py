@@ -139,9 +139,37 @@ def test_every_rule_that_is_made_is_explained() -> None:
                 text,
             )
         )
+        made |= set(re.findall(r'return "([a-z]+(?:-[a-z]+)+)", ', text))
         made |= set(
             re.findall(r'"((?:yaml|schema|file|secret|variable)-[a-z]+(?:-[a-z]+)*)"', text)
         )
     assert len(made) > 30
     assert made <= set(RULES)
     assert list(RULES) == sorted(RULES)
+
+
+TESTED = "policy: base\ntests:\n  - {name: t, request: {prompt: hi}, expect: {error: true}}\n"
+
+
+def test_files_of_tests_are_read_too(root: Path) -> None:
+    path = root / "policies" / "base.test.yaml"
+    path.write_text(TESTED)
+    (root / "policies" / "child.yaml").unlink()
+    (root / "policies" / "base.yaml").write_text("policy: base\nrules: []\n")
+    assert lint([root], {}, analyses=False) == []
+    path.write_text(TESTED.replace("error", "eror").replace("base", "absent"))
+    assert _places(lint([path], {})) == [("schema-unknown-key", "policies/base.test.yaml", 3)]
+    path.write_text(TESTED.replace("base", "absent"))
+    assert _places(lint([path], {})) == [("unknown-policy", "policies/base.test.yaml", 1)]
+
+
+def test_a_file_of_tests_alone(tmp_path: Path) -> None:
+    path = tmp_path / "base.test.yaml"
+    path.write_text(TESTED.replace("tests:", "tsts:"))
+    assert [(item.rule, item.line) for item in lint([path])] == [("schema-unknown-key", 2)]
+
+
+def test_a_policy_that_extends_itself_alone(tmp_path: Path) -> None:
+    path = tmp_path / "base.yaml"
+    path.write_text(BASE + "extends: base\n")
+    assert _places(lint([path]))[0][0] == "policy-extends"

@@ -7,10 +7,12 @@ from llmroute.cli.commands import (
     explain_policy,
     init,
     lint,
+    prove,
     providers,
     run,
     schema,
     sim,
+    test,
 )
 
 __all__ = ["COMMANDS"]
@@ -21,6 +23,8 @@ COMMANDS = (
     explain_policy.add,
     providers.add,
     lint.add,
+    test.add,
+    prove.add,
     check.add,
     init.add,
     schema.add,

@@ -81,8 +81,8 @@ def _failed(
     probes: Sequence[Probe],
 ) -> bool:
     strict = args.strict and (bool(found) or not all(record["usable"] for record in providers))
-    warned = any(item.severity != "note" for item in found)
-    return strict or warned or any(item.error for item in probes)
+    wrong = any(item.severity == "error" for item in found)
+    return strict or wrong or any(item.error for item in probes)
 
 
 def _report(
