@@ -18,11 +18,11 @@ def test_a_value_of_the_enum_passes_and_defaults_are_filled_in() -> None:
 
 @pytest.mark.parametrize("metadata", [{"level": 3}, {"level": "1"}, {"urgent": "no"}])
 def test_another_value_is_a_usage_error(metadata: dict[str, object]) -> None:
-    with pytest.raises(UsageError, match="allowed"):
+    with pytest.raises(UsageError, match="metadata"):
         check_inputs(Request.of("hi", metadata=metadata), INPUTS)
 
 
 @pytest.mark.parametrize("metadata", [{"level": True}, {"urgent": 1}])
 def test_true_is_not_one(metadata: dict[str, object]) -> None:
-    with pytest.raises(UsageError, match="allowed"):
+    with pytest.raises(UsageError, match="metadata"):
         check_inputs(Request.of("hi", metadata=metadata), INPUTS)
