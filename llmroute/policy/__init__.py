@@ -6,7 +6,6 @@ from llmroute.policy.context import Surroundings
 from llmroute.policy.decide import decide
 from llmroute.policy.decision import Decision, Ranked
 from llmroute.policy.estimate import Estimate, estimate
-from llmroute.policy.explain import explain
 from llmroute.policy.expression import Expression, ExpressionError
 from llmroute.policy.inputs import check_inputs
 from llmroute.policy.live import LiveFacts, LiveView, Priors
@@ -38,7 +37,6 @@ __all__ = [
     "check_workspace",
     "decide",
     "estimate",
-    "explain",
     "load_policy",
     "policy_source",
 ]

@@ -20,7 +20,6 @@ from llmroute.policy.compiled import CompiledPolicy
 from llmroute.policy.context import Surroundings
 from llmroute.policy.decide import decide
 from llmroute.policy.decision import Decision
-from llmroute.policy.explain import explain
 from llmroute.policy.live import Priors
 from llmroute.policy.source import PolicySource, Require, policy_source
 from llmroute.types import Request
@@ -111,6 +110,8 @@ class Policy:
         **options: Any,
     ) -> str:
         """Return the decision in words: the ranking, each rule's part, each rejection."""
+        from llmroute.policy.explain import explain  # only an explanation needs it
+
         return explain(self.decide(request, targets, **options))
 
     def __repr__(self) -> str:
