@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +31,7 @@ def apart(now: float | None, then: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Change(ABC):
     """A change that, alone, puts the runner-up ahead of the winner.
 
     `tie` names what breaks the tie that the change ends in, None where it ends in a lead.
@@ -40,13 +41,13 @@ class Change:
     effort: float
     tie: str | None
 
+    @abstractmethod
     def sentence(self) -> Sentence:
         """Return the change in words: `if …`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fields(self) -> dict[str, Any]:
         """Return the change's own data."""
-        raise NotImplementedError
 
     def told(self) -> Sentence:
         """Return the change in words, with what breaks the tie."""

@@ -11,10 +11,10 @@ from llmroute.config.yaml import Document
 from llmroute.policy.expression import ROOTS
 from llmroute.policy.fields import Finding, Scope, check_expression
 from llmroute.policy.preferences import BUILT_IN, PARAMETRIC
+from llmroute.policy.stages import REQUEST_ROOTS
 
 __all__ = ["check_expressions", "check_policy", "check_workspace"]
 
-_REQUEST_ROOTS = frozenset({"request", "facts", "budget", "now"})
 Path = tuple[str | int, ...]
 
 
@@ -81,7 +81,7 @@ def _check_lets(document: Document, metadata: Collection[str] | None) -> Iterato
         if name in ROOTS:
             message = f'"{name}" is a root and cannot be defined again'
             yield document.diagnostic("let-shadows-root", message, path, key=True)
-        for item in check_expression(text, Scope(_REQUEST_ROOTS, (), metadata)):
+        for item in check_expression(text, Scope(REQUEST_ROOTS, (), metadata)):
             yield _placed(document, path, text, item)
 
 

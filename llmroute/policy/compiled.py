@@ -27,13 +27,10 @@ from llmroute.policy.partition import Partition, target_key
 from llmroute.policy.requirements import CompiledRequire
 from llmroute.policy.rules import CompiledRule
 from llmroute.policy.source import PolicySource
-from llmroute.policy.stages import FREQUENCY, reads_any
+from llmroute.policy.stages import FREQUENCY, TARGET_ROOTS, reads_any
 from llmroute.policy.table import TargetTable
 
 __all__ = ["CompiledPolicy", "RequirePart", "RulePart"]
-
-#: The roots of one target that depend on the request or on measurements.
-_OF_TARGET = frozenset({"estimate", "live"})
 
 
 class RulePart(NamedTuple):
@@ -188,7 +185,7 @@ class CompiledPolicy:
         return Reads.of(
             request=_fields("request", paths, REQUEST_FIELDS, everything),
             facts=_fields("facts", paths, FACTS, everything),
-            target=_OF_TARGET if everything else _OF_TARGET & roots,
+            target=TARGET_ROOTS if everything else TARGET_ROOTS & roots,
         )
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "EvaluationError",
     "Expression",
     "ExpressionError",
+    "look_up",
     "truthy",
 ]
 
@@ -172,6 +173,13 @@ def field_paths(node: Node) -> Iterator[tuple[str, ...]]:
     """
     for chain in field_chains(node):
         yield tuple(step.get("value", "@") for step in chain)
+
+
+def look_up(value: Any, path: Sequence[str]) -> Any:
+    """Return what stands at a chain of field names, None where nothing does."""
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
 
 
 def field_chains(node: Node) -> Iterator[tuple[Node, ...]]:

@@ -6,10 +6,10 @@ it is evaluated once per request and class, not per target.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Hashable, Iterable
 
 from llmroute.catalog.model import Target
+from llmroute.policy.expression import look_up
 from llmroute.policy.lanes import Lanes
 
 __all__ = ["FEW", "Partition", "estimate_key", "target_key"]
@@ -48,10 +48,4 @@ def estimate_key(target: Target) -> Hashable:
 
 def target_key(target: Target, paths: Collection[tuple[str, ...]]) -> Hashable:
     """Return the values of a target at some paths, each beginning with `target`."""
-    return tuple(repr(_look_up(target.view, path[1:])) for path in sorted(paths))
-
-
-def _look_up(value: Any, path: tuple[str, ...]) -> Any:
-    for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
+    return tuple(repr(look_up(target.view, path[1:])) for path in sorted(paths))

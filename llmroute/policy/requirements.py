@@ -14,7 +14,7 @@ from llmroute.catalog.cost import NANO
 from llmroute.catalog.model import Target
 from llmroute.policy.context import Candidate, Context
 from llmroute.policy.estimate import Estimate
-from llmroute.policy.expression import EvaluationError, Expression, field_paths, truthy
+from llmroute.policy.expression import EvaluationError, Expression, field_paths, look_up, truthy
 from llmroute.policy.source import Require
 from llmroute.policy.stages import Stage, joined, reads_any, stage_of
 
@@ -138,7 +138,7 @@ class CompiledRequire:
 
     def _why(self, candidate: Candidate) -> str:
         values = ", ".join(
-            f"{'.'.join(path)} is {_shown(_look_up(candidate.scope, path))}"
+            f"{'.'.join(path)} is {_shown(look_up(candidate.scope, path))}"
             for path in sorted(set(field_paths(self.target.tree)))
         )
         return f"{self.source.target} does not hold: {values}"
@@ -214,12 +214,6 @@ def _over_cost(candidate: Candidate, limit: float) -> Iterator[tuple[str, str]]:
         yield "max_cost", reason
     elif too_dear(candidate.estimate, limit):
         yield "max_cost", f"it may cost ${most / NANO:.6g}, above the caller's ${limit:g}"
-
-
-def _look_up(scope: Any, path: tuple[str, ...]) -> Any:
-    for name in path:
-        scope = scope.get(name) if hasattr(scope, "get") else None
-    return scope
 
 
 def _shown(value: Any) -> str:

@@ -12,11 +12,9 @@ from llmroute.policy.expression import FAILURES, EvaluationError, Expression, tr
 from llmroute.policy.preferences import MICRO, Value, expression_micro, preference
 from llmroute.policy.requirements import Note
 from llmroute.policy.source import Rule
-from llmroute.policy.stages import Stage, joined, reads_any, stage_of
+from llmroute.policy.stages import TARGET_ROOTS, Stage, joined, reads_any, stage_of
 
 __all__ = ["CompiledRule", "Contribution", "points"]
-
-_OF_TARGET = frozenset({"estimate", "live"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ class CompiledRule:
         read = self.prefer.expression.roots if self.prefer.expression else frozenset()
         read |= self.local_when.roots if self.local_when else frozenset()
         #: Roots of a target that its expressions read beside `target`.
-        self.scope_roots = frozenset(_OF_TARGET if "@" in read else read & _OF_TARGET)
+        self.scope_roots = frozenset(TARGET_ROOTS if "@" in read else read & TARGET_ROOTS)
         self.roots = self.prefer.roots | (self.when.roots if self.when else frozenset())
         self.most = max(points(source.weight, MICRO), 0)
         self.least = min(points(source.weight, MICRO), 0)

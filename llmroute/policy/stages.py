@@ -10,7 +10,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Literal
 
-__all__ = ["FREQUENCY", "REQUEST_ROOTS", "Stage", "joined", "reads_any", "reason", "stage_of"]
+__all__ = [
+    "FREQUENCY",
+    "REQUEST_ROOTS",
+    "TARGET_ROOTS",
+    "Stage",
+    "joined",
+    "reads_any",
+    "reason",
+    "stage_of",
+]
 
 Stage = Literal["load", "task", "request", "estimate", "live", "target"]
 
@@ -26,6 +35,10 @@ FREQUENCY: dict[Stage, str] = {
 
 #: Roots that are the same for every target.
 REQUEST_ROOTS = frozenset({"request", "facts", "budget", "now"})
+
+
+#: Roots of one target that depend on the request or on measurements.
+TARGET_ROOTS = frozenset({"estimate", "live"})
 
 
 def stage_of(roots: frozenset[str], lets: frozenset[str]) -> Stage:
