@@ -79,8 +79,8 @@ from bench.fleets import Traffic, fleet, policy, prompt, requests
 from bench.rivals import Theirs, routers
 from llmroute.config.shipped import data_root
 from llmroute.policy import CompiledPolicy, Decision, Policy, decide, load_policy, policy_source
-from llmroute.policy.facts import FACTS, Facts
-from llmroute.policy.tokens import FAMILIES
+from llmroute.policy.facts.facts import FACTS, Facts
+from llmroute.policy.facts.tokens import FAMILIES
 from llmroute.router import Router
 from llmroute.types import Request
 

@@ -22,7 +22,7 @@ import jmespath
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from llmroute.policy.codegen import compile_expression
+from llmroute.policy.expressions.codegen import compile_expression
 
 _CONDITIONS = (
     "target.locality == 'local'",

@@ -24,7 +24,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from llmroute.policy.facts import FACTS, Facts
+from llmroute.policy.facts.facts import FACTS, Facts
 from llmroute.types import Request
 
 _PROSE = (

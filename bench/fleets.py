@@ -21,7 +21,7 @@ from llmroute.catalog.model import Endpoint, Provider, Target
 from llmroute.catalog.targets import build_target
 from llmroute.dispatch.live import LiveState
 from llmroute.policy import Surroundings
-from llmroute.policy.tokens import FAMILIES
+from llmroute.policy.facts.tokens import FAMILIES
 from llmroute.types import Request
 
 __all__ = ["FLEETS", "Traffic", "fleet", "policy", "prompt", "requests"]

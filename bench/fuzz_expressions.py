@@ -22,9 +22,9 @@ import jmespath
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from llmroute.policy.codegen import compile_expression
-from tests.policy.jmespath_cases import generate
-from tests.policy.jmespath_cases.compare import Compiler, difference, outcome
+from llmroute.policy.expressions.codegen import compile_expression
+from tests.policy.expressions.jmespath_cases import generate
+from tests.policy.expressions.jmespath_cases.compare import Compiler, difference, outcome
 
 __all__ = ["VALUES", "fuzz", "trees"]
 

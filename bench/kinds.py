@@ -21,7 +21,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from llmroute.policy.facts import Facts
+from llmroute.policy.facts.facts import Facts
 from llmroute.types import Request
 
 _MATHEMATICS = ("abstract_algebra", "mathematics", "statistics")

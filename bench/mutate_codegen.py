@@ -25,8 +25,8 @@ import jmespath
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.fuzz_expressions import fuzz
-from tests.policy.jmespath_cases import odd
-from tests.policy.jmespath_cases.compare import (
+from tests.policy.expressions.jmespath_cases import odd
+from tests.policy.expressions.jmespath_cases.compare import (
     Compiler,
     difference,
     own_cases,

@@ -26,7 +26,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.texts import Piece, pieces
-from llmroute.policy.tokens import FAMILIES, FEATURES, count_features, weigh
+from llmroute.policy.facts.tokens import FAMILIES, FEATURES, count_features, weigh
 
 _Vector = np.ndarray[Any, np.dtype[np.float64]]
 #: Texts count from so many tokens on: all for the fit, the longer ones for the error.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         TargetError,
         UsageError,
     )
-    from llmroute.policy.decision import Decision
+    from llmroute.policy.engine.decision import Decision
     from llmroute.policy.policy import Policy, load_policy
     from llmroute.providers import (
         ClaudeCodeProvider,
@@ -60,7 +60,7 @@ _HOMES = {
         "TargetError",
         "UsageError",
     ),
-    "llmroute.policy.decision": ("Decision",),
+    "llmroute.policy.engine.decision": ("Decision",),
     "llmroute.policy.policy": ("Policy", "load_policy"),
     "llmroute.providers": (
         "ClaudeCodeProvider",

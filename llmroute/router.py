@@ -31,10 +31,10 @@ from llmroute.config.workspace import Workspace, find_root, read_workspace
 from llmroute.dispatch.live import LiveState
 from llmroute.errors import ConfigError, UsageError
 from llmroute.policy.check import check_expressions
-from llmroute.policy.context import Surroundings
-from llmroute.policy.decision import Decision
+from llmroute.policy.engine.decision import Decision
 from llmroute.policy.inputs import check_inputs
 from llmroute.policy.policy import Policy
+from llmroute.policy.scoring.context import Surroundings
 from llmroute.policy.source import policy_source
 from llmroute.types import Message, Request, Response, Route
 

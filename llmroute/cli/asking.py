@@ -24,7 +24,7 @@ from llmroute.errors import UsageError
 from llmroute.types import Request, Route
 
 if TYPE_CHECKING:
-    from llmroute.policy.decision import Decision
+    from llmroute.policy.engine.decision import Decision
     from llmroute.router import Router
 
 __all__ = ["add_request_options", "decide_as_run", "make_request"]

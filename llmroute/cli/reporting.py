@@ -7,7 +7,7 @@ from llmroute.cli.output import note
 from llmroute.dispatch.dispatcher import DEFAULT_DEADLINE
 from llmroute.dispatch.plan import Plan
 from llmroute.errors import FINAL_KINDS, ErrorKind
-from llmroute.policy.decision import Decision
+from llmroute.policy.engine.decision import Decision
 from llmroute.types import Attempt, Response
 
 __all__ = ["Reporter", "summary"]

@@ -48,8 +48,8 @@ def _passed(counts: Mapping[bool, int]) -> str:
 
 
 def _show_failure(outcome: Outcome) -> None:
-    from llmroute.policy.explain import explain
-    from llmroute.policy.wording import clean
+    from llmroute.policy.explaining.explain import explain
+    from llmroute.policy.explaining.wording import clean
 
     _headline(f"FAIL {clean(outcome.case.title)}")
     for item in outcome.failures:
@@ -101,7 +101,7 @@ def show_coverage(coverage: Coverage) -> None:
 
 def rows(cells: Sequence[Sequence[str]]) -> list[list[str]]:
     """Return cells that cannot steer a terminal."""
-    from llmroute.policy.wording import clean
+    from llmroute.policy.explaining.wording import clean
 
     return [[clean(cell) for cell in row] for row in cells]
 

@@ -17,7 +17,7 @@ from llmroute.dispatch.pace import Pace
 from llmroute.dispatch.plan import Step
 from llmroute.dispatch.run import Run
 from llmroute.errors import TargetError
-from llmroute.policy.decision import Decision
+from llmroute.policy.engine.decision import Decision
 from llmroute.types import Request, Response
 
 __all__ = ["DEFAULT_DEADLINE", "Dispatcher"]

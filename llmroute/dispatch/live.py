@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from threading import Lock
 
 from llmroute.catalog.model import Target
-from llmroute.policy.live import LiveFacts, Prior, prior_of
+from llmroute.policy.scoring.live import LiveFacts, Prior, prior_of
 from llmroute.types import Request
 
 __all__ = ["AFFINITY_SECONDS", "HALF_LIFE", "PRIOR_WEIGHT", "TICK", "LiveState"]

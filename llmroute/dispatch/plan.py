@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from llmroute.catalog.model import Target
 from llmroute.errors import FINAL_KINDS, ErrorKind, TargetError
-from llmroute.policy.decision import Decision, Ranked
+from llmroute.policy.engine.decision import Decision, Ranked
 
 __all__ = ["Plan", "Step"]
 

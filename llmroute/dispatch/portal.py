@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 
 from llmroute.dispatch.stream import AnswerStream
 from llmroute.errors import UsageError
-from llmroute.policy.decision import Decision
+from llmroute.policy.engine.decision import Decision
 from llmroute.types import Attempt, Chunk, Response
 
 __all__ = ["Portal", "SyncStream"]

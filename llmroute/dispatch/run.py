@@ -16,8 +16,8 @@ from llmroute.dispatch.pace import Pace
 from llmroute.dispatch.plan import Plan, Step
 from llmroute.dispatch.timers import Timers, timed
 from llmroute.errors import ErrorKind, NoEligibleTarget, RouteFailed, TargetError
-from llmroute.policy.decision import Decision
-from llmroute.policy.facts import estimate_tokens
+from llmroute.policy.engine.decision import Decision
+from llmroute.policy.facts.facts import estimate_tokens
 from llmroute.types import Chunk, Request, Response, Usage
 
 __all__ = ["MAX_ANSWER", "MAX_WAIT", "Run"]

@@ -11,7 +11,7 @@ from llmroute.adapter.answer import collect
 from llmroute.dispatch.plan import Step
 from llmroute.dispatch.run import Run
 from llmroute.errors import StreamInterrupted, TargetError
-from llmroute.policy.decision import Decision
+from llmroute.policy.engine.decision import Decision
 from llmroute.types import Attempt, Chunk, Response
 
 __all__ = ["AnswerStream"]

@@ -27,8 +27,8 @@ from llmroute.lab.domain_situation import PRIOR, Situation
 from llmroute.lab.domain_sizes import answer_sizes, prompt_sizes, sampled_sizes
 from llmroute.lab.domain_uses import Path, Use, collect_uses
 from llmroute.lab.domain_values import kind_of, representatives, seen
-from llmroute.policy.expression import Expression
-from llmroute.policy.preferences import preference
+from llmroute.policy.expressions.expression import Expression
+from llmroute.policy.scoring.preferences import preference
 from llmroute.policy.source import PolicySource
 
 __all__ = ["Dimension", "Domain", "Situation", "policy_uses"]

@@ -14,7 +14,7 @@ from typing import Any
 
 from llmroute.lab.domain_uses import Use
 from llmroute.lab.domain_values import KINDS, Values, representatives, seen
-from llmroute.policy.facts import Facts
+from llmroute.policy.facts.facts import Facts
 from llmroute.types import Request
 
 __all__ = ["PLAIN", "TEXT_FACTS", "prompts"]

@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from llmroute.catalog.model import Target
-from llmroute.policy.context import Surroundings
-from llmroute.policy.live import LiveFacts, Priors
+from llmroute.policy.scoring.context import Surroundings
+from llmroute.policy.scoring.live import LiveFacts, Priors
 from llmroute.types import Request
 
 __all__ = ["EVERY", "IMAGE", "PRIOR", "SCHEMA", "TOOL", "Measured", "Situation"]

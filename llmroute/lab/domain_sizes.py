@@ -7,7 +7,7 @@ from datetime import date
 
 from llmroute.catalog.model import Target
 from llmroute.lab.domain_uses import Use
-from llmroute.policy.estimate import estimate
+from llmroute.policy.scoring.estimate import estimate
 from llmroute.types import Request
 
 __all__ = ["answer_sizes", "prompt_sizes", "sampled_sizes"]

@@ -15,7 +15,7 @@ from typing import Any, Literal, cast
 from jmespath.visitor import TreeInterpreter
 
 from llmroute.catalog.model import Target
-from llmroute.policy.expression import FAILURES, Expression, Node, field_paths
+from llmroute.policy.expressions.expression import FAILURES, Expression, Node, field_paths
 
 __all__ = ["How", "Path", "Use", "collect_uses", "conjuncts", "disjuncts", "expanded_paths"]
 

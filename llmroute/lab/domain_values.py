@@ -14,9 +14,9 @@ from typing import Any
 
 from llmroute.errors import UsageError
 from llmroute.lab.domain_uses import How, Path, Use
-from llmroute.policy.expression import truthy
+from llmroute.policy.expressions.expression import truthy
+from llmroute.policy.facts.kinds import QUESTIONS
 from llmroute.policy.inputs import check_inputs
-from llmroute.policy.kinds import QUESTIONS
 from llmroute.types import Request
 
 __all__ = ["KINDS", "LABEL", "Kind", "Values", "kind_of", "representatives", "seen"]

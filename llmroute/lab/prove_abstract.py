@@ -21,11 +21,11 @@ from llmroute.catalog.cost import NANO, Price
 from llmroute.catalog.model import Target
 from llmroute.lab.domain_uses import Path, Use
 from llmroute.lab.domain_values import kind_of, representatives
-from llmroute.policy.compiled import CompiledPolicy, RequirePart
-from llmroute.policy.context import Candidate, Context, Reads, Surroundings
-from llmroute.policy.estimate import expected_output
-from llmroute.policy.live import Priors
-from llmroute.policy.partition import target_key
+from llmroute.policy.engine.compiled import CompiledPolicy, RequirePart
+from llmroute.policy.engine.partition import target_key
+from llmroute.policy.scoring.context import Candidate, Context, Reads, Surroundings
+from llmroute.policy.scoring.estimate import expected_output
+from llmroute.policy.scoring.live import Priors
 from llmroute.types import Request
 
 __all__ = ["Seen", "Space", "passes"]

@@ -24,12 +24,12 @@ from llmroute.lab.domain_uses import Path, collect_uses, conjuncts, disjuncts, e
 from llmroute.lab.hypothetical import Imagined, Imagining, imagine
 from llmroute.lab.prove_abstract import Space, passes
 from llmroute.lab.prove_result import Counterexample, Proof
-from llmroute.policy.compiled import CompiledPolicy
-from llmroute.policy.context import Context
-from llmroute.policy.decide import decide
-from llmroute.policy.expression import FAILURES, Expression, Node, field_paths, truthy
+from llmroute.policy.engine.compiled import CompiledPolicy
+from llmroute.policy.engine.decide import decide
+from llmroute.policy.expressions.expression import FAILURES, Expression, Node, field_paths, truthy
+from llmroute.policy.scoring.context import Context
+from llmroute.policy.scoring.stages import REQUEST_ROOTS
 from llmroute.policy.source import PolicySource, Require, Select
-from llmroute.policy.stages import REQUEST_ROOTS
 
 __all__ = ["CASES", "COMBINATIONS", "Kind", "World", "prove_claim"]
 

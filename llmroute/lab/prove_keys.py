@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from llmroute.policy.expression import Expression, Node
-from llmroute.policy.preferences import BUILT_IN
+from llmroute.policy.expressions.expression import Expression, Node
+from llmroute.policy.scoring.preferences import BUILT_IN
 from llmroute.policy.source import PolicySource, Rule
 
 __all__ = ["differing_rules", "requirement_keys"]

@@ -20,9 +20,9 @@ from llmroute.lab.hypothetical import Imagined, imagine
 from llmroute.lab.prove_claims import World, prove_claim
 from llmroute.lab.prove_keys import differing_rules, requirement_keys
 from llmroute.lab.prove_result import Counterexample, Proof
-from llmroute.policy.compiled import CompiledPolicy
-from llmroute.policy.decide import decide
-from llmroute.policy.decision import Decision
+from llmroute.policy.engine.compiled import CompiledPolicy
+from llmroute.policy.engine.decide import decide
+from llmroute.policy.engine.decision import Decision
 from llmroute.policy.source import PolicySource
 from llmroute.types import Request
 

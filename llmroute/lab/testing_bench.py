@@ -16,9 +16,9 @@ from llmroute.config.workspace import Workspace
 from llmroute.lab.testing_expect import failures
 from llmroute.lab.testing_files import Case
 from llmroute.lab.testing_request import day_of, request_fields, surroundings
-from llmroute.policy.context import Surroundings
-from llmroute.policy.decision import Decision
+from llmroute.policy.engine.decision import Decision
 from llmroute.policy.policy import Policy
+from llmroute.policy.scoring.context import Surroundings
 from llmroute.policy.source import PolicySource
 from llmroute.router import Router
 from llmroute.types import Request

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llmroute.lab.testing_bench import Bench, Outcome
-from llmroute.policy.compiled import CompiledPolicy
-from llmroute.policy.context import Candidate, Context
-from llmroute.policy.decision import Decision
-from llmroute.policy.expression import EvaluationError, truthy
-from llmroute.policy.requirements import CompiledRequire
+from llmroute.policy.engine.compiled import CompiledPolicy
+from llmroute.policy.engine.decision import Decision
+from llmroute.policy.expressions.expression import EvaluationError, truthy
+from llmroute.policy.scoring.context import Candidate, Context
+from llmroute.policy.scoring.requirements import CompiledRequire
 from llmroute.policy.source import PolicySource, Require, Rule
 
 __all__ = ["Coverage", "RequireSeen", "RuleSeen", "TargetSeen"]

@@ -10,9 +10,9 @@ from typing import Any
 from llmroute.catalog.cost import NANO, format_usd, nano_to_usd
 from llmroute.config.diagnostics import Diagnostic
 from llmroute.lab.testing_files import Case
-from llmroute.policy.decision import Decision
-from llmroute.policy.preferences import MICRO
-from llmroute.policy.wording import format_points
+from llmroute.policy.engine.decision import Decision
+from llmroute.policy.explaining.wording import format_points
+from llmroute.policy.scoring.preferences import MICRO
 
 __all__ = ["EXPECTATIONS", "failures"]
 

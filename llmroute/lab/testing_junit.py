@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 
 from llmroute.config.diagnostics import Diagnostic
 from llmroute.lab.testing_bench import Outcome
-from llmroute.policy.explain import explain
+from llmroute.policy.explaining.explain import explain
 
 __all__ = ["junit"]
 

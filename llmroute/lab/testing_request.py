@@ -8,8 +8,8 @@ from typing import Any
 
 from llmroute.catalog.model import Target
 from llmroute.config.durations import seconds
-from llmroute.policy.context import Surroundings
-from llmroute.policy.live import LiveFacts, Priors
+from llmroute.policy.scoring.context import Surroundings
+from llmroute.policy.scoring.live import LiveFacts, Priors
 from llmroute.types import Message, Request
 
 __all__ = ["Mocked", "day_of", "request_fields", "surroundings"]

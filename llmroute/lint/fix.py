@@ -24,7 +24,7 @@ from llmroute.lint.check import judged, root_of
 from llmroute.lint.edits import apply, compatible
 from llmroute.lint.project import Project
 from llmroute.policy.check import check_expressions
-from llmroute.policy.expression import Expression, ExpressionError
+from llmroute.policy.expressions.expression import Expression, ExpressionError
 from llmroute.policy.source import PolicySource
 
 __all__ = ["Change", "fixes", "to_diff", "write"]

@@ -16,15 +16,15 @@ from llmroute.config.document import Document
 from llmroute.config.source import Span
 from llmroute.config.workspace import Workspace
 from llmroute.errors import LlmrouteError
-from llmroute.policy.expression import Expression, ExpressionError
-from llmroute.policy.preferences import BUILT_IN
+from llmroute.policy.expressions.expression import Expression, ExpressionError
+from llmroute.policy.scoring.preferences import BUILT_IN
 from llmroute.policy.source import PolicySource, policy_source
 
 if TYPE_CHECKING:
     from llmroute.catalog.build import Catalog
     from llmroute.catalog.model import Target
     from llmroute.lab.domain import Domain
-    from llmroute.policy.compiled import CompiledPolicy
+    from llmroute.policy.engine.compiled import CompiledPolicy
 
 __all__ = ["Placed", "Project", "Scope", "placed"]
 
@@ -143,7 +143,7 @@ class Project:
 
     def compiled(self, name: str) -> CompiledPolicy:
         """Return a policy compiled against the catalogue's targets, once."""
-        from llmroute.policy.compiled import CompiledPolicy
+        from llmroute.policy.engine.compiled import CompiledPolicy
 
         if name not in self._compiled:
             self._compiled[name] = CompiledPolicy(self.sources[name], self.targets)

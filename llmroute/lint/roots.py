@@ -7,7 +7,7 @@ from typing import Any
 
 from llmroute.catalog.model import Capabilities
 from llmroute.lint.jsontypes import ANY, Type, literal_type, union
-from llmroute.policy.kinds import QUESTIONS
+from llmroute.policy.facts.kinds import QUESTIONS
 
 __all__ = ["REQUEST_ROOTS", "metadata_type", "roots"]
 

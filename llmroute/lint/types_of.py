@@ -15,8 +15,8 @@ from weakref import WeakKeyDictionary
 from llmroute.lint.jsontypes import ANY, KINDS, NULL, Type, literal_type, union
 from llmroute.lint.project import Placed, Project
 from llmroute.lint.roots import roots
-from llmroute.policy.expression import Expression
-from llmroute.policy.places import Places, operands
+from llmroute.policy.expressions.expression import Expression
+from llmroute.policy.expressions.places import Places, operands
 
 __all__ = ["Typed", "each", "is_text", "typed", "walk"]
 

@@ -8,10 +8,10 @@ from typing import Any
 from llmroute.config.diagnostics import Diagnostic
 from llmroute.config.workspace import Workspace
 from llmroute.config.yaml import Document
-from llmroute.policy.expression import ROOTS
+from llmroute.policy.expressions.expression import ROOTS
 from llmroute.policy.fields import Finding, Scope, check_expression
-from llmroute.policy.preferences import BUILT_IN, PARAMETRIC
-from llmroute.policy.stages import REQUEST_ROOTS
+from llmroute.policy.scoring.preferences import BUILT_IN, PARAMETRIC
+from llmroute.policy.scoring.stages import REQUEST_ROOTS
 
 __all__ = ["check_expressions", "check_policy", "check_workspace"]
 

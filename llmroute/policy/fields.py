@@ -12,9 +12,9 @@ from typing import Any
 
 from llmroute.catalog.model import Capabilities, Limits
 from llmroute.config.diagnostics import did_you_mean
-from llmroute.policy.expression import Expression, ExpressionError, Node, field_chains
-from llmroute.policy.facts import FACTS
-from llmroute.policy.places import Places
+from llmroute.policy.expressions.expression import Expression, ExpressionError, Node, field_chains
+from llmroute.policy.expressions.places import Places
+from llmroute.policy.facts.facts import FACTS
 
 __all__ = ["FIELDS", "Finding", "Scope", "check_expression"]
 

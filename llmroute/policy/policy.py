@@ -16,11 +16,11 @@ from llmroute.config.files import read_document
 from llmroute.config.schema import check as check_schema
 from llmroute.errors import ConfigError, UsageError
 from llmroute.policy.check import check_policy
-from llmroute.policy.compiled import CompiledPolicy
-from llmroute.policy.context import Surroundings
-from llmroute.policy.decide import decide
-from llmroute.policy.decision import Decision
-from llmroute.policy.live import Priors
+from llmroute.policy.engine.compiled import CompiledPolicy
+from llmroute.policy.engine.decide import decide
+from llmroute.policy.engine.decision import Decision
+from llmroute.policy.scoring.context import Surroundings
+from llmroute.policy.scoring.live import Priors
 from llmroute.policy.source import PolicySource, Require, policy_source
 from llmroute.types import Request
 
@@ -110,7 +110,7 @@ class Policy:
         **options: Any,
     ) -> str:
         """Return the decision in words: the ranking, each rule's part, each rejection."""
-        from llmroute.policy.explain import explain  # only an explanation needs it
+        from llmroute.policy.explaining.explain import explain  # only an explanation needs it
 
         return explain(self.decide(request, targets, **options))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from llmroute.policy import codegen
+from llmroute.policy.expressions import codegen
 from tests.cli.conftest import NOBODY, write_workspace
 
 POLICY = """\

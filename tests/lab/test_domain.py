@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from llmroute.lab.domain import Domain
-from llmroute.policy.facts import Facts
+from llmroute.policy.facts.facts import Facts
 from llmroute.policy.source import PolicySource, Require, Rule
 from tests.build import target
 

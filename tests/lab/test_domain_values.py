@@ -4,7 +4,7 @@ import pytest
 
 from llmroute.lab.domain_uses import Use, collect_uses
 from llmroute.lab.domain_values import KINDS, LABEL, kind_of, representatives, seen
-from llmroute.policy.expression import Expression
+from llmroute.policy.expressions.expression import Expression
 from tests.build import target
 
 

@@ -9,7 +9,7 @@ from llmroute import Router
 from llmroute.lab.domain_uses import collect_uses
 from llmroute.lab.hypothetical import imagine
 from llmroute.lab.prove import World, prove_claim
-from llmroute.policy.expression import Expression
+from llmroute.policy.expressions.expression import Expression
 from llmroute.policy.source import PolicySource, Require
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

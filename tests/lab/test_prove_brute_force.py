@@ -19,11 +19,11 @@ from jmespath.exceptions import JMESPathError
 
 from llmroute import Router
 from llmroute.lab.prove import World, prove_claim, prove_equivalent, prove_reachable
-from llmroute.policy.context import Surroundings, request_view
-from llmroute.policy.facts import Facts
-from llmroute.policy.live import Priors
+from llmroute.policy.engine.reference import Outcome, reference
+from llmroute.policy.facts.facts import Facts
 from llmroute.policy.policy import Policy
-from llmroute.policy.reference import Outcome, reference
+from llmroute.policy.scoring.context import Surroundings, request_view
+from llmroute.policy.scoring.live import Priors
 from llmroute.policy.source import PolicySource, Require, Rule
 from llmroute.types import Request
 

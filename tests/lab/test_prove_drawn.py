@@ -14,9 +14,9 @@ from llmroute.catalog.build import Catalog
 from llmroute.catalog.model import Target
 from llmroute.lab.prove import Proof, World, prove_claim
 from llmroute.lab.prove_claims import Kind
-from llmroute.policy.compiled import CompiledPolicy
-from llmroute.policy.decide import decide
-from llmroute.policy.expression import ExpressionError
+from llmroute.policy.engine.compiled import CompiledPolicy
+from llmroute.policy.engine.decide import decide
+from llmroute.policy.expressions.expression import ExpressionError
 from llmroute.policy.source import PolicySource, Require
 from tests.policy.strategies import NOON, expression, fleet, live, policy, turn
 

@@ -13,10 +13,10 @@ from llmroute.catalog.model import Endpoint, Provider, Quality, Target
 from llmroute.lint.jsontypes import kind_of
 from llmroute.lint.roots import roots
 from llmroute.lint.types_of import typed
-from llmroute.policy.context import Candidate, Context, Surroundings
-from llmroute.policy.expression import EvaluationError, Expression
+from llmroute.policy.expressions.expression import EvaluationError, Expression
 from llmroute.policy.fields import FIELDS
-from llmroute.policy.live import Priors
+from llmroute.policy.scoring.context import Candidate, Context, Surroundings
+from llmroute.policy.scoring.live import Priors
 from llmroute.types import Request
 from tests.lint.test_rules_expressions import RIGHT, WRONG
 

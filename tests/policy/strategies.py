@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from llmroute.catalog.build import Problem
 from llmroute.catalog.model import Target
-from llmroute.policy.context import Surroundings
-from llmroute.policy.facts import Facts
-from llmroute.policy.live import LiveFacts, Priors
+from llmroute.policy.facts.facts import Facts
+from llmroute.policy.scoring.context import Surroundings
+from llmroute.policy.scoring.live import LiveFacts, Priors
 from llmroute.policy.source import PolicySource, Require, Rule, Select
 from llmroute.types import Request, Route
 from tests.build import provider, target

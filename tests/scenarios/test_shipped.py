@@ -22,7 +22,7 @@ from llmroute import Router
 from llmroute.config.shipped import data_root
 from llmroute.errors import ErrorKind
 from llmroute.policy import Surroundings
-from llmroute.policy.live import Priors
+from llmroute.policy.scoring.live import Priors
 from tests.scenarios.workbench import NOW, costs, order, parts, scores, walk
 
 POLICIES = ("balanced", "best-quality", "cheapest", "fastest", "local-first", "private")

@@ -14,7 +14,7 @@ from llmroute.dispatch.live import LiveState
 from llmroute.dispatch.plan import Plan
 from llmroute.errors import ErrorKind, TargetError
 from llmroute.policy import Decision, Surroundings
-from llmroute.policy.live import LiveView, Priors
+from llmroute.policy.scoring.live import LiveView, Priors
 
 __all__ = [
     "HERE",

@@ -13,7 +13,7 @@ from llmroute.cli.workspace import open_router
 from llmroute.errors import UsageError
 
 if TYPE_CHECKING:
-    from llmroute.policy.decision import Decision
+    from llmroute.policy.engine.decision import Decision
 
 __all__ = ["add"]
 
@@ -59,15 +59,15 @@ def _show(decision: Decision, form: str) -> None:
     if form == "bare":
         dump(decision.to_dict())
     elif form == "json":
-        from llmroute.policy.explanation import explanation
+        from llmroute.policy.explaining.explanation import explanation
 
         dump({**decision.to_dict(), "explanation": explanation(decision)})
     elif form == "markdown":
-        from llmroute.policy.markdown import markdown
+        from llmroute.policy.explaining.markdown import markdown
 
         say(markdown(decision))
     else:
-        from llmroute.policy.explain import explain
+        from llmroute.policy.explaining.explain import explain
 
         _print(explain(decision))
 

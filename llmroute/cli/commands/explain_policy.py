@@ -12,9 +12,9 @@ from llmroute.cli.parser import Commands
 from llmroute.errors import UsageError
 
 if TYPE_CHECKING:
-    from llmroute.policy.compiled import CompiledPolicy
+    from llmroute.policy.engine.compiled import CompiledPolicy
+    from llmroute.policy.explaining.stagetable import StageRow
     from llmroute.policy.policy import Policy
-    from llmroute.policy.stagetable import StageRow
     from llmroute.router import Router
 
 __all__ = ["add"]
@@ -48,7 +48,7 @@ def add(commands: Commands) -> None:
 def _run(args: Namespace) -> int:
     if args.json and args.format == "text":
         raise UsageError("--json and --format text exclude each other; give one of them")
-    from llmroute.policy.stagetable import stage_rows
+    from llmroute.policy.explaining.stagetable import stage_rows
 
     router, policy = _opened(args)
     with router:
@@ -109,9 +109,9 @@ def _policy_at(path: Path, router: Router) -> str | Policy:
 def _times(rows: Sequence[StageRow], policy: CompiledPolicy) -> list[float | None]:
     from datetime import UTC, datetime
 
-    from llmroute.policy.context import Context, Surroundings
-    from llmroute.policy.live import Priors
-    from llmroute.policy.stagetable import microseconds
+    from llmroute.policy.explaining.stagetable import microseconds
+    from llmroute.policy.scoring.context import Context, Surroundings
+    from llmroute.policy.scoring.live import Priors
     from llmroute.types import Request
 
     around = Surroundings(datetime.now(UTC), Priors())
@@ -160,7 +160,7 @@ def _print(
     times: Sequence[float | None] | None,
     unasked: Sequence[str],
 ) -> None:
-    from llmroute.policy.wording import clean
+    from llmroute.policy.explaining.wording import clean
 
     size = len(policy.targets)
     say(f"policy {clean(policy.source.name)} · {size} target{'s' * (size != 1)} · {_how(rows)}")
@@ -198,7 +198,7 @@ def _how(rows: Sequence[StageRow]) -> str:
 
 
 def _cells(row: StageRow) -> tuple[str, ...]:
-    from llmroute.policy.wording import clean
+    from llmroute.policy.explaining.wording import clean
 
     stage = row.stage if row.stage == row.alone else f"{row.alone} → {row.stage}"
     cost = row.cost if row.interpreted is None else f"{row.cost}; interpreted: {row.interpreted}"
@@ -207,7 +207,7 @@ def _cells(row: StageRow) -> tuple[str, ...]:
 
 
 def _group(row: StageRow) -> str:
-    from llmroute.policy.wording import clean
+    from llmroute.policy.explaining.wording import clean
 
     if row.kind == "let":
         return "let"

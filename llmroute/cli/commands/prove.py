@@ -153,7 +153,7 @@ def _target(name: str, router: Router) -> str:
 
 
 def _lines(proof: Proof) -> Iterator[str]:
-    from llmroute.policy.wording import clean
+    from llmroute.policy.explaining.wording import clean
 
     word = {"proved": "proved", "refuted": "REFUTED", "undecided": "NOT DECIDED"}[proof.outcome]
     vacuous = ", but only VACUOUSLY" if proof.vacuous else ""
@@ -179,7 +179,7 @@ def _counted(proof: Proof) -> str:
 
 
 def _example(example: Counterexample) -> Iterator[str]:
-    from llmroute.policy.wording import clean
+    from llmroute.policy.explaining.wording import clean
 
     yield f"  {clean(example.says)}"
     yield f"  with {clean(example.situation.describe())}"

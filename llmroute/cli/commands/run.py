@@ -69,7 +69,7 @@ def _answer(args: Namespace, router: Router) -> Response:
     args.no_stream = args.no_stream or args.json
     request, decision = decide_as_run(args, router, make_request(args, router))
     if args.explain:
-        from llmroute.policy.explain import explain
+        from llmroute.policy.explaining.explain import explain
 
         note(f"{explain(decision)}\n")
     reporter = Reporter(decision, args.timeout)

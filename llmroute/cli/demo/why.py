@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from llmroute.policy.decision import Decision, Ranked
+from llmroute.policy.engine.decision import Decision, Ranked
 
 __all__ = ["why"]
 

@@ -31,8 +31,8 @@ from llmroute.config.document import Document
 from llmroute.config.scalars import quoted
 from llmroute.config.source import Span
 from llmroute.lint.registry import Rule
-from llmroute.policy.expression import Expression, ExpressionError
-from llmroute.policy.preferences import BUILT_IN
+from llmroute.policy.expressions.expression import Expression, ExpressionError
+from llmroute.policy.scoring.preferences import BUILT_IN
 
 if TYPE_CHECKING:
     from llmroute.lint.project import Project

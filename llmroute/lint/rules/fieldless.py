@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from llmroute.config.diagnostics import did_you_mean
 from llmroute.lint.jsontypes import Type
 from llmroute.lint.rules._expressions import Found, Node, about, expression_rule
-from llmroute.policy.expression import field_chains
+from llmroute.policy.expressions.expression import field_chains
 
 if TYPE_CHECKING:
     from llmroute.lint.project import Placed

@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from llmroute.lint.rules._expressions import Found, about, expression_rule
-from llmroute.policy.expression import field_chains
+from llmroute.policy.expressions.expression import field_chains
 
 if TYPE_CHECKING:
     from llmroute.lint.project import Placed

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from llmroute.config.diagnostics import closest
 from llmroute.lint.rules._expressions import Found, expression_rule, whole
 from llmroute.lint.types_of import is_text
-from llmroute.policy.preferences import BUILT_IN
+from llmroute.policy.scoring.preferences import BUILT_IN
 
 if TYPE_CHECKING:
     from llmroute.lint.project import Placed

@@ -25,7 +25,7 @@ import jmespath
 
 from llmroute.config.diagnostics import Diagnostic
 from llmroute.lint.registry import Rule
-from llmroute.policy.preferences import BUILT_IN
+from llmroute.policy.scoring.preferences import BUILT_IN
 
 if TYPE_CHECKING:
     from llmroute.lint.project import Project

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 from llmroute.config.diagnostics import Diagnostic, did_you_mean
 from llmroute.lint.registry import Rule
 from llmroute.lint.types_of import each
-from llmroute.policy.expression import field_chains
+from llmroute.policy.expressions.expression import field_chains
 
 if TYPE_CHECKING:
     from llmroute.lint.project import Project

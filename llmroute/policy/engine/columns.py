@@ -1,0 +1,79 @@
+"""Rows of points that hold for many requests, each made when it is first needed and kept.
+
+Rules over `target` alone give a row at load; quality one per task; and price and cost a row of
+the most points that they can give to requests of about this size. Rows are sums without the
+rules' least points, so that no lane is negative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+
+from llmroute.policy.engine.bounds import Span, highest
+from llmroute.policy.engine.kept import Kept
+from llmroute.policy.engine.table import TargetTable
+from llmroute.policy.scoring.rules import CompiledRule
+
+__all__ = ["Columns"]
+
+#: Rows that are kept; the oldest is forgotten first.
+_KEPT = 512
+
+
+class Columns:
+    """The rows of one compiled policy; rules are named by their bits."""
+
+    def __init__(self, rules: Sequence[tuple[int, CompiledRule]], table: TargetTable) -> None:
+        self._table = table
+        self._rules = dict(rules)
+        self._folded = {
+            bit: self._packed(rule, rule.fold(table.targets))
+            for bit, rule in rules
+            if rule.stage == "load"
+        }
+        self.kept: Kept[Hashable] = Kept(_KEPT)
+
+    def load(self, active: int) -> int:
+        """Return the points of the active rules at stage `load`."""
+        return self._known(
+            active, lambda: sum(r for bit, r in self._folded.items() if active & bit)
+        )
+
+    def task(self, active: int, task: str) -> int:
+        """Return the points of the active rules at stage `task`, for one task."""
+        return self._known((active, task), lambda: self._task(active, task))
+
+    def _task(self, active: int, task: str) -> int:
+        rules = (rule for bit, rule in self._rules.items() if active & bit)
+        return sum(self._packed(rule, rule.fold(self._table.targets, task)) for rule in rules)
+
+    def most(self, active: int, spans: tuple[Span, ...]) -> int:
+        """Return the most points of the active rules over the estimate; not less their least.
+
+        `spans` are the groups of the request's token counts, by tokenizer.
+        """
+        return self._known((active, spans), lambda: self._most(active, spans))
+
+    def _most(self, active: int, spans: tuple[Span, ...]) -> int:
+        row = 0
+        for bit in self._rules:
+            if active & bit:
+                for tokenizer, group in zip(self._table.tokenizers, spans, strict=True):
+                    row += self._bound(bit, tokenizer, group)
+        return row
+
+    def _bound(self, bit: int, tokenizer: str, group: Span) -> int:
+        """Return the most points of one rule, in the lanes of one tokenizer's targets."""
+        return self._known((bit, tokenizer, group), lambda: self._made(bit, tokenizer, group))
+
+    def _made(self, bit: int, tokenizer: str, group: Span) -> int:
+        rule, targets, priced = self._rules[bit], self._table.targets, self._table.priced
+        alike = [targets[place] for place in priced.places]
+        most = [highest(rule, t, group) if t.tokenizer == tokenizer else 0 for t in alike]
+        return self._table.lanes.pack([most[number] for number in priced.class_of])
+
+    def _packed(self, rule: CompiledRule, points: Sequence[int]) -> int:
+        return self._table.lanes.pack([value - rule.least for value in points])
+
+    def _known(self, key: Hashable, make: Callable[[], int]) -> int:
+        return self.kept.row(key, make)

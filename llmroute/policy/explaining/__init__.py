@@ -1,0 +1,1 @@
+"""Why: explanations, exact counterfactuals and a policy's stages as text."""

@@ -1,0 +1,1 @@
+"""Expressions: JMESPath parsed once, compiled to Python, with mistakes named by place."""

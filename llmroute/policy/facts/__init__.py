@@ -1,0 +1,1 @@
+"""Facts of a request: estimated tokens, language, code and the kind of question."""

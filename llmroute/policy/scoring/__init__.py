@@ -1,0 +1,1 @@
+"""One candidate at a time: estimate, live facts, requirements, rules and preferences."""
