@@ -28,7 +28,7 @@ def check_policy(
     """
     data = document.data
     names = {*data.get("let", {}), *inherited}
-    found = [*_check_lets(document, metadata), *_redefined(document, inherited)]
+    found = [*_check_lets(document, metadata, names), *_redefined(document, inherited)]
     for path, text in _expressions(data):
         scope = Scope(ROOTS, names, metadata)
         found += [_placed(document, path, text, item) for item in check_expression(text, scope)]
@@ -75,13 +75,16 @@ def _required(data: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
                 yield ("require", index, key), item[key]
 
 
-def _check_lets(document: Document, metadata: Collection[str] | None) -> Iterator[Diagnostic]:
+def _check_lets(
+    document: Document, metadata: Collection[str] | None, names: Collection[str]
+) -> Iterator[Diagnostic]:
+    scope = Scope(REQUEST_ROOTS, (), metadata, beside=names)
     for name, text in document.data.get("let", {}).items():
         path = ("let", name)
         if name in ROOTS:
             message = f'"{name}" is a root and cannot be defined again'
             yield document.diagnostic("let-shadows-root", message, path, key=True)
-        for item in check_expression(text, Scope(REQUEST_ROOTS, (), metadata)):
+        for item in check_expression(text, scope):
             yield _placed(document, path, text, item)
 
 

@@ -83,12 +83,13 @@ class Scope:
     """What may be read at one place of a policy.
 
     `roots` are the built-in roots, `names` those defined under `let`, `metadata` the declared
-    labels (None: open).
+    labels (None: open); `beside` names of `let` that exist but cannot be read here.
     """
 
     roots: Collection[str]
     names: Collection[str] = ()
     metadata: Collection[str] | None = None
+    beside: Collection[str] = ()
 
 
 def check_expression(text: str, scope: Scope) -> list[Finding]:
@@ -169,6 +170,9 @@ class _Reader(_Known):
         listed = ", ".join(sorted(known))
         if root in FIELDS:
             return "unknown-field", f"{root} cannot be read here", f"here these can: {listed}"
+        if root in self._scope.beside:
+            message = f'"{root}" is defined under let, and these names cannot read one another'
+            return "unknown-field", message, f"write out here what {root} stands for"
         quoted = f"text is written in quotes: '{root}'; roots are {listed}"
         help_text = did_you_mean(root, known) or quoted
         return "unknown-field", f'"{root}" is not known', help_text
@@ -176,7 +180,7 @@ class _Reader(_Known):
     def _text(self, node: Node) -> tuple[str, str, str]:
         """Explain a word that stands where a value is compared: it reads a field that is not."""
         word = node["value"]
-        if word in FIELDS:
+        if word in FIELDS or word in self._scope.beside:
             return self._root(word)
         if self._places.token(node).kind == "quoted_identifier":
             message = f'"{word}" in double quotes is a field in JMESPath, and there is none'
