@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from llmroute.config.diagnostics import Diagnostic, closest
-from llmroute.config.document import Node
+from llmroute.config.document import Node, Place, span_of
 from llmroute.config.quoting import is_expression_place, quote_help, quote_message, segment_end
 from llmroute.config.scalars import Fault, quoted, resolve
 from llmroute.config.source import Source, Span
@@ -46,16 +46,20 @@ class CutShort(Exception):  # noqa: N818 - a signal between two modules
 class Frame:
     """One open list or map."""
 
-    __slots__ = ("data", "expression", "flow", "is_map", "key", "key_span", "mark", "node")
+    __slots__ = (
+        *("children", "data", "expression", "flow", "is_map"),
+        *("key", "key_place", "mark", "node"),
+    )
 
     def __init__(self, event: Any, *, is_map: bool) -> None:
         self.data: Any = {} if is_map else []
         self.is_map = is_map
         self.key: Any = _NO_KEY
-        self.key_span: Span | None = None
+        self.key_place: Place = None
         self.flow = bool(event.flow_style)
         self.mark = event.start_mark
-        self.node = Node(_span(event))
+        self.children: dict[str | int, Node] = {}
+        self.node = Node(event, self.children)
         self.expression: int | None = None
 
     @property
@@ -109,7 +113,7 @@ class Composer:
             raise Stop
 
     def _document_start(self, event: Any) -> None:
-        span = _span(event)
+        span = span_of(event)
         if self.root is not None:
             self.report(
                 "yaml-documents",
@@ -130,11 +134,11 @@ class Composer:
             self._key(frame, event)
             return
         if event.tag is not None:
-            self._attach(self._tagged(event), _span(event))
+            self._attach(self._tagged(event), event)
         elif event.implicit[0]:
-            self._attach(self._plain(event), _span(event))
+            self._attach(self._plain(event), event)
         else:
-            self._attach(event.value, _span(event))
+            self._attach(event.value, event)
 
     def _plain(self, event: Any) -> Any:
         text: str = event.value
@@ -142,7 +146,7 @@ class Composer:
             self._check_cut_short(event)
         value = resolve(text)
         if isinstance(value, Fault):
-            self.report(value.rule, value.message, _span(event), value.help)
+            self.report(value.rule, value.message, span_of(event), value.help)
             return value.value
         return value
 
@@ -160,30 +164,32 @@ class Composer:
 
     def _key(self, frame: Frame, event: Any) -> None:
         text: str = event.value
-        frame.key_span = span = _span(event)
+        frame.key_place = event
         frame.key = text
         if event.tag is not None:
-            self.report("yaml-tag", "a key cannot have a tag", span, f"write {quoted(text)}")
+            help_text = f"write {quoted(text)}"
+            self.report("yaml-tag", "a key cannot have a tag", span_of(event), help_text)
         elif event.implicit[0]:
-            self._check_plain_key(frame, text, span)
+            self._check_plain_key(frame, text, event)
         if frame.key is not _DROPPED and text in frame.data:
-            first = frame.node.children[text].key
+            first = frame.children[text].key
             self.report(
                 "yaml-duplicate-key",
                 f"the key `{text}` is written twice; the first is in line {first and first.line}",
-                span,
+                span_of(event),
                 "keep one of the two",
             )
             frame.key = _DROPPED
 
-    def _check_plain_key(self, frame: Frame, text: str, span: Span) -> None:
+    def _check_plain_key(self, frame: Frame, text: str, event: Any) -> None:
+        value = resolve(text)
+        if isinstance(value, str) and text != "<<":
+            return
+        span = span_of(event)
         if text == "<<":
             help_text = "write the merged keys out here"
             self.report("yaml-merge", "merge keys (`<<`) are not accepted", span, help_text)
             frame.key = _DROPPED
-            return
-        value = resolve(text)
-        if isinstance(value, str):
             return
         if isinstance(value, Fault):
             help_text = f"write {quoted(text)} in quotes"
@@ -203,7 +209,7 @@ class Composer:
         self.report("yaml-alias", message, span, "remove it; each value is written out in place")
 
     def _alias(self, event: Any) -> None:
-        span = _span(event)
+        span = span_of(event)
         place = self.path()
         if is_expression_place(place):
             self._attach(self._quote(event.start_mark, place[-1]), span)
@@ -275,38 +281,37 @@ class Composer:
                 "yaml-key", "a list or map cannot be a key", self._head(event, 1), help_text
             )
             self.stack[-1].key = _DROPPED
-            frame.key_span = None
-            frame.node.key = _KEY_FRAME
+            frame.node.key_place = _KEY_FRAME
         self.stack.append(frame)
 
     def _end(self, event: Any) -> None:
         frame = self.stack.pop()
-        if frame.node.key is _KEY_FRAME:
+        if frame.node.key_place is _KEY_FRAME:
             return
-        start, end = frame.node.span, event.end_mark
-        span = Span(start.line, start.col, end.line + 1, end.column + 1)
+        start, end = frame.mark, event.end_mark
+        span = Span(start.line + 1, start.column + 1, end.line + 1, end.column + 1)
         data = frame.data
         if frame.expression is not None and not _is_preference(self.path(), frame):
             del self.findings[frame.expression :]
             data = self._quote(frame.mark, self.path()[-1])
-            frame.node.children.clear()
-        frame.node.span = span
+            frame.children.clear()
+        frame.node.place = span
         self._attach(data, span, frame.node)
 
-    def _attach(self, value: Any, span: Span, node: Node | None = None) -> None:
+    def _attach(self, value: Any, place: Place, node: Node | None = None) -> None:
         """Put a finished value into the collection that is open."""
-        node = node or Node(span)
+        node = node or Node(place)
         if not self.stack:
             self.data, self.root = value, node
             return
         frame = self.stack[-1]
         if not frame.is_map:
-            frame.node.children[len(frame.data)] = node
+            frame.children[len(frame.data)] = node
             frame.data.append(value)
             return
         if frame.key is not _DROPPED:
-            node.key = frame.key_span
-            frame.node.children[frame.key] = node
+            node.key_place = frame.key_place
+            frame.children[frame.key] = node
             frame.data[frame.key] = value
         frame.key = _NO_KEY
 
@@ -316,8 +321,3 @@ def _is_preference(path: list[str | int | None], frame: Frame) -> bool:
     if not frame.is_map or path[-1] != "prefer":
         return False
     return not frame.data or any(closest(key, _PREFERENCES) for key in frame.data)
-
-
-def _span(event: Any) -> Span:
-    start, end = event.start_mark, event.end_mark
-    return Span(start.line + 1, start.column + 1, end.line + 1, end.column + 1)

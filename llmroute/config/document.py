@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,18 +10,44 @@ from typing import Any
 from llmroute.config.diagnostics import Diagnostic, Severity
 from llmroute.config.source import Source, Span
 
-__all__ = ["Document", "Node"]
+__all__ = ["Document", "Node", "Place", "span_of"]
+
+
+#: Where something stands: a span, or the parser's event, of which a span is made when asked for.
+Place = Any
+_NOTHING: dict[Any, Any] = {}
 
 
 class Node:
-    """Where one value stands: its span, its key's span, and the nodes of what is in it."""
+    """Where one value stands: its span, its key's span, and the nodes of what is in it.
 
-    __slots__ = ("children", "key", "span")
+    Few places are ever asked for, so spans are made of the parser's events on demand.
+    """
 
-    def __init__(self, span: Span, key: Span | None = None) -> None:
-        self.span = span
-        self.key = key
-        self.children: dict[str | int, Node] = {}
+    __slots__ = ("children", "key_place", "place")
+
+    def __init__(self, place: Place, children: dict[str | int, Node] | None = None) -> None:
+        self.place = place
+        self.key_place: Place = None
+        self.children: Mapping[str | int, Node] = _NOTHING if children is None else children
+
+    @property
+    def span(self) -> Span:
+        """The place of the value."""
+        return span_of(self.place)
+
+    @property
+    def key(self) -> Span | None:
+        """The place of its key, None in a list."""
+        return None if self.key_place is None else span_of(self.key_place)
+
+
+def span_of(place: Place) -> Span:
+    """Return the span of a parser's event; spans are returned as they are."""
+    if isinstance(place, Span):
+        return place
+    start, end = place.start_mark, place.end_mark
+    return Span(start.line + 1, start.column + 1, end.line + 1, end.column + 1)
 
 
 @dataclass(frozen=True)
@@ -47,7 +73,7 @@ class Document:
         """
         node, found = self._walk(path)
         wants_key = key or not found or _empty(node.span)
-        return node.key if wants_key and node.key else _first_line(node.span, self.source)
+        return (wants_key and node.key) or _first_line(node.span, self.source)
 
     def _walk(self, path: Sequence[str | int]) -> tuple[Node, bool]:
         node = self.root

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from llmroute.config.compose import Composer, CutShort, Frame
 from llmroute.config.diagnostics import Diagnostic
+from llmroute.config.document import span_of
 from llmroute.config.quoting import (
     QUOTE_REASONS,
     is_expression_place,
@@ -190,11 +191,11 @@ def _value(mark: Any, composer: Composer, source: Source) -> _Place | None:
     if not composer.stack or not composer.stack[-1].is_map:
         return None
     frame, path = composer.stack[-1], composer.path()
-    if isinstance(frame.key, str) and frame.key_span is not None:
+    if isinstance(frame.key, str) and frame.key_place is not None:
         return _after_key(frame, mark, source, expression=is_expression_place(path))
-    if not frame.node.children:
+    if not frame.children:
         return None
-    key, node = next(reversed(frame.node.children.items()))
+    key, node = next(reversed(frame.children.items()))
     if node.span.line != mark.line + 1:
         return None
     expression = is_expression_place([*path[:-1], key])
@@ -202,8 +203,8 @@ def _value(mark: Any, composer: Composer, source: Source) -> _Place | None:
 
 
 def _after_key(frame: Frame, mark: Any, source: Source, *, expression: bool) -> _Place | None:
-    span = frame.key_span
-    if span is None or span.end_line != mark.line + 1:
+    span = span_of(frame.key_place)
+    if span.end_line != mark.line + 1:
         return None
     text = source.line(span.end_line)
     colon = text.find(":", span.end_col - 1)
