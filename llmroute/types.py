@@ -263,7 +263,7 @@ class Chunk:
     """One piece of a streamed answer; most fields are empty in most chunks.
 
     `usage` is cumulative: a later one replaces an earlier one. `finish_reason` is set once, in
-    or after the last content.
+    or after the last content. `thinking_block` is one of `Response.thinking_blocks`.
     """
 
     text: str = ""
@@ -275,6 +275,7 @@ class Chunk:
     model: str | None = None
     id: str | None = None
     target: str | None = None
+    thinking_block: Mapping[str, Any] | None = None
 
     @property
     def has_content(self) -> bool:
@@ -307,6 +308,8 @@ class Response:
     `text` is None where the model only called tools or refused. `model` is the model that the
     provider says it served, `target` the one that was asked. `cost` is in USD, exact, and None
     where the price is unknown. `warnings` name what was dropped or changed on the way.
+    `thinking_blocks` is reasoning that only the same target can read, sealed for it: it belongs
+    into the conversation (`message`), and every other target is spared it.
     """
 
     text: str | None
@@ -322,3 +325,19 @@ class Response:
     warnings: tuple[str, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     decision: Any = None
+    thinking_blocks: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def message(self) -> Message:
+        """The answer as a message, to be put into the conversation before the next question."""
+        calls = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
+            for call in self.tool_calls
+        ]
+        said: dict[str, Any] = {"role": "assistant", "content": self.text or self.refusal}
+        said |= {"tool_calls": calls} if calls else {}
+        return said | ({"thinking_blocks": self.thinking_blocks} if self.thinking_blocks else {})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from llmroute.catalog.model import Target
 from llmroute.errors import ErrorKind, TargetError
@@ -86,6 +87,7 @@ class _Fold:
     usage: Usage | None = None
     model: str | None = None
     id: str | None = None
+    blocks: list[Mapping[str, Any]] = field(default_factory=list)
 
     def add(self, chunk: Chunk) -> None:
         self.text.append(chunk.text)
@@ -95,6 +97,8 @@ class _Fold:
         self.usage = chunk.usage or self.usage
         self.model = chunk.model or self.model
         self.id = chunk.id or self.id
+        if chunk.thinking_block is not None:
+            self.blocks.append(chunk.thinking_block)
         if (delta := chunk.tool_call) is not None:
             call = self.calls.setdefault(delta.index, ["", "", ""])
             call[0] = call[0] or delta.id or ""
@@ -126,6 +130,7 @@ def collect(chunks: Iterable[Chunk], target: Target, warnings: Sequence[str] = (
         tool_calls=fold.tool_calls(),
         reasoning="".join(fold.reasoning) or None,
         refusal="".join(fold.refusal) or None,
+        thinking_blocks=tuple(fold.blocks),
     )
     return replace(response, warnings=(*warnings, *found))
 
@@ -133,11 +138,10 @@ def collect(chunks: Iterable[Chunk], target: Target, warnings: Sequence[str] = (
 def unfolded(response: Response) -> Iterator[Chunk]:
     """Give a whole answer out as chunks, for servers that do not stream when asked to."""
     yield Chunk(model=response.model, id=response.id)
-    yield Chunk(
-        text=response.text or "",
-        reasoning=response.reasoning or "",
-        refusal=response.refusal or "",
-    )
+    yield Chunk(reasoning=response.reasoning or "")
+    for block in response.thinking_blocks:
+        yield Chunk(thinking_block=block)
+    yield Chunk(text=response.text or "", refusal=response.refusal or "")
     for index, call in enumerate(response.tool_calls):
         yield Chunk(tool_call=ToolCallDelta(index, call.id, call.name, call.arguments))
     yield Chunk(usage=response.usage)
