@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote
 
 from llmroute.types import Message
 
-__all__ = ["KEY", "Own", "own_blocks", "restored", "seal", "unseal"]
+__all__ = ["KEY", "Own", "addressed", "own_blocks", "restored", "seal", "unseal"]
 
 #: The field of an assistant's message that holds sealed blocks.
 KEY = "thinking_blocks"
@@ -44,6 +44,12 @@ def seal(block: Mapping[str, Any], target: str, place: int) -> Mapping[str, Any]
     if not isinstance(value, str) or not value:
         return None
     return {**block, field: f"{_PREFIX}:{place}:{quote(target, safe='/')}:{value}"}
+
+
+def addressed(block: Mapping[str, Any], target: str) -> Mapping[str, Any]:
+    """Return a sealed block with another target's id: readers of streams do not know theirs."""
+    own = unseal(block)
+    return (own and seal(own.block, target, own.place)) or block
 
 
 def unseal(block: Any) -> Own | None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from llmroute.adapter.answer import Tally, check_answer, unfolded
 from llmroute.adapter.classify import classify
 from llmroute.adapter.framing import FRAMINGS, FramingError, StreamEvent
 from llmroute.adapter.jsontext import JsonError, parse
+from llmroute.adapter.opaque import addressed
 from llmroute.adapter.protocols import ProviderError, WireProtocol
 from llmroute.adapter.transports.base import MAX_BODY, Reply, read_body
 from llmroute.catalog.model import Endpoint, Target
 from llmroute.errors import ErrorKind, TargetError
 from llmroute.types import Chunk, Response
+
+#: Corrects a classified error by the headers of its answer.
+Judge = Callable[[TargetError, Mapping[str, str]], None]
 
 __all__ = ["Source", "read_json", "read_stream", "read_whole"]
 
@@ -30,10 +34,11 @@ class Source:
     endpoint: Endpoint
     model: str = "the model"
     help: Mapping[ErrorKind, str] = field(default_factory=dict)
+    judge: Judge | None = None
 
     def error(self, body: Any, reply: Reply, status: int | None) -> TargetError:
         """Classify what the provider sent."""
-        return classify(
+        made = classify(
             body,
             endpoint=self.endpoint,
             model=self.model,
@@ -41,6 +46,13 @@ class Source:
             headers=reply.headers,
             help_texts=self.help,
         )
+        self.correct(made, reply)
+        return made
+
+    def correct(self, error: TargetError, reply: Reply) -> None:
+        """Let the protocol's own rules correct an error that was classified by the general ones."""
+        if self.judge is not None:
+            self.judge(error, reply.headers)
 
 
 async def read_json(reply: Reply, source: Source) -> Any:
@@ -53,7 +65,7 @@ async def read_json(reply: Reply, source: Source) -> Any:
     if reply.status >= 400:
         raise source.error(await _start_of_body(reply), reply, reply.status)
     body = await read_body(reply, MAX_BODY)
-    await reply.finish()
+    await _finished(reply, source)
     if not body.strip():
         message = f"the answer has no body (status {reply.status})"
         raise TargetError(ErrorKind.EMPTY, message, status=reply.status)
@@ -96,18 +108,21 @@ async def read_stream(
         raise source.error(await _start_of_body(reply), reply, reply.status)
     with _classified(source, reply):
         if _is_framed(reply, dialect):
-            inner = _decoded(reply, dialect, warnings)
+            inner = _decoded(reply, dialect, source, warnings)
         else:
             inner = _whole_as_chunks(reply, dialect, target, warnings)
         async with aclosing(inner) as chunks:
             async for chunk in chunks:
                 tally.add(chunk)
-                yield chunk
+                block = chunk.thinking_block
+                yield replace(chunk, thinking_block=addressed(block, target.id)) if block else chunk
     warnings += check_answer(tally, target)
 
 
 def _is_framed(reply: Reply, dialect: WireProtocol) -> bool:
     content_type = reply.headers.get("content-type", "")
+    if dialect.framing == "json":
+        return False
     return dialect.framing != "sse" or not content_type.startswith("application/json")
 
 
@@ -121,7 +136,7 @@ async def _whole_as_chunks(
 
 
 async def _decoded(
-    reply: Reply, dialect: WireProtocol, warnings: list[str]
+    reply: Reply, dialect: WireProtocol, source: Source, warnings: list[str]
 ) -> AsyncGenerator[Chunk, None]:
     decoder = dialect.decoder()
     async with aclosing(_events(reply, dialect)) as events:
@@ -129,15 +144,23 @@ async def _decoded(
             with _shaped():
                 chunks = decoder.feed(event)
             if decoder.done:
-                await reply.finish()
+                await _finished(reply, source)
                 warnings += decoder.warnings
             for chunk in chunks:
                 yield chunk
             if decoder.done:
                 return
-    await reply.finish()
+    await _finished(reply, source)
     message = "the stream ended without its terminator"
     raise TargetError(ErrorKind.MALFORMED, message, status=reply.status, code="no_terminator")
+
+
+async def _finished(reply: Reply, source: Source) -> None:
+    try:
+        await reply.finish()
+    except TargetError as exc:
+        source.correct(exc, reply)
+        raise
 
 
 async def _events(reply: Reply, dialect: WireProtocol) -> AsyncGenerator[StreamEvent, None]:
@@ -164,7 +187,8 @@ async def _start_of_body(reply: Reply) -> bytes:
 
 
 def _source(dialect: WireProtocol, target: Target) -> Source:
-    return Source(target.provider.endpoint, target.upstream, dialect.help)
+    judge = getattr(dialect, "judge", None)  # only declared protocols bring one
+    return Source(target.provider.endpoint, target.upstream, dialect.help, judge)
 
 
 @contextmanager

@@ -136,6 +136,8 @@ def test_an_empty_result_has_no_content() -> None:
         [user("q"), assistant(None, ("c1", "f", "[1]"))],
         [user([{"type": "image_url", "image_url": {"url": "ftp://x"}}])],
         [user([{"type": "text"}])],
+        [user([{"type": "file", "file": {}}])],
+        [user([{"type": "file", "file": {"file_data": "QUJD"}}])],
     ],
 )
 def test_what_no_provider_would_take(messages: Any) -> None:
@@ -146,7 +148,8 @@ def test_what_no_provider_would_take(messages: Any) -> None:
     "fields",
     [
         {"prompt": [user([{"type": "input_audio", "input_audio": {}}])]},
-        {"prompt": [user([{"type": "file", "file": {}}])]},
+        {"prompt": [user([{"type": "file", "file": {"file_id": "file-1"}}])]},
+        {"prompt": [user([{"type": "file", "file": {"file_data": "data:text/csv;base64,QQ=="}}])]},
         {"response_format": {"type": "json_object"}},
         {"tools": ({"type": "custom", "custom": {"name": "x"}},)},
         {"tools": (WEATHER,), "tool_choice": {"type": "allowed_tools"}},
@@ -155,6 +158,17 @@ def test_what_no_provider_would_take(messages: Any) -> None:
 def test_what_this_wire_cannot_say(fields: Any) -> None:
     prompt = fields.pop("prompt", "hi")
     assert failure(lambda: body(prompt, **fields)).kind is ErrorKind.CAPABILITY
+
+
+def test_a_pdf_is_a_document() -> None:
+    file = {"file_data": "data:application/pdf;base64,QUJD", "filename": "a.pdf"}
+    assert turns(user([{"type": "file", "file": file}]))[0]["content"] == [
+        {
+            "type": "document",
+            "source": {"type": "base64", "media_type": "application/pdf", "data": "QUJD"},
+            "title": "a.pdf",
+        }
+    ]
 
 
 def test_blank_parts_are_left_out_and_a_prefill_ends_without_white_space() -> None:

@@ -94,20 +94,22 @@ def _result(block: Block) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 
 def _assistant(blocks: Sequence[Block]) -> dict[str, Any]:
-    texts: list[str] = []
+    texts: list[dict[str, Any]] = []
     calls: list[dict[str, Any]] = []
     thoughts: list[Block] = []
     for block in blocks:
         match block["type"]:
             case "text":
-                texts.append(_text(block)["text"])
+                texts.append(_text(block))
             case "tool_use":
                 calls.append(_call(block))
             case "thinking" | "redacted_thinking":
                 thoughts.append(block)
             case kind:
                 raise UsageError(f"a block of type {kind} runs at one provider alone")
-    message: dict[str, Any] = {"role": "assistant", "content": "".join(texts) or None}
+    plain = len(texts) == 1 and texts[0].keys() == {"type", "text"}
+    content = texts[0]["text"] if plain else texts or None
+    message: dict[str, Any] = {"role": "assistant", "content": content}
     if calls:
         message["tool_calls"] = calls
     return {**message, KEY: thoughts} if thoughts else message

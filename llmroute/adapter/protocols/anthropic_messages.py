@@ -7,9 +7,10 @@ what a model rejects.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
+from llmroute.adapter.opaque import seal
 from llmroute.adapter.protocols.anthropic_stream import AnthropicDecoder
 from llmroute.adapter.protocols.anthropic_words import USAGE, finish_of, refusal_of, tool_call
 from llmroute.adapter.protocols.base import Encoded, ProviderError
@@ -55,7 +56,7 @@ class AnthropicMessages:
     def encode(self, request: Request, target: Target, *, stream: bool) -> Encoded:
         """Write a request; see `WireProtocol.encode`."""
         check_choice(request, target)
-        said = Conversation(request.messages)
+        said = Conversation(request.messages, target.id)
         body: dict[str, Any] = {
             "model": target.upstream,
             "max_tokens": target.max_output or DEFAULT_MAX_TOKENS,
@@ -93,6 +94,7 @@ class AnthropicMessages:
             reasoning=_joined(blocks, "thinking") or None,
             refusal=refusal_of(answer),
             warnings=tuple(warnings),
+            thinking_blocks=tuple(_sealed(blocks, target.id)),
         )
 
     def decoder(self) -> AnthropicDecoder:
@@ -102,6 +104,12 @@ class AnthropicMessages:
 
 def _joined(blocks: list[Mapping[str, Any]], kind: str) -> str:
     return "".join(text(b.get(kind), kind) for b in blocks if b.get("type") == kind)
+
+
+def _sealed(blocks: list[Mapping[str, Any]], target: str) -> Iterator[Mapping[str, Any]]:
+    for place, block in enumerate(blocks):
+        if block.get("type") in _HIDDEN and (sealed := seal(block, target, place)):
+            yield sealed
 
 
 def _left_out(blocks: list[Mapping[str, Any]]) -> list[str]:

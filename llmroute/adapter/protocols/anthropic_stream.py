@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmroute.adapter.framing import StreamEvent
+from llmroute.adapter.opaque import seal
 from llmroute.adapter.protocols.anthropic_words import USAGE, finish_of, refusal_of, tool_call
 from llmroute.adapter.protocols.base import ProviderError
 from llmroute.adapter.protocols.extract import malformed, mapping, parse_event, text, usage_from
@@ -30,6 +31,7 @@ class AnthropicDecoder:
         self.warnings: list[str] = []
         self._usage: dict[str, Any] = {}
         self._calls: dict[int, _Call] = {}
+        self._thoughts: dict[Any, dict[str, Any]] = {}
         self._count = 0
         self._finish: FinishReason | None = None
 
@@ -82,7 +84,9 @@ class AnthropicDecoder:
             return [*self._stop(index), self._call(index, block)]
         if kind == "text" and (said := text(block.get("text"), "text")):
             return [Chunk(text=said)]
-        if kind not in ("text", "thinking", "redacted_thinking"):
+        if kind in ("thinking", "redacted_thinking"):
+            self._thoughts[index] = dict(block)
+        elif kind != "text":
             self.warnings.append(f"a block of type {kind} was left out of the answer")
         return []
 
@@ -99,7 +103,10 @@ class AnthropicDecoder:
                 return [Chunk(text=said)] if said else []
             case "thinking_delta":
                 thought = text(delta.get("thinking"), "thinking")
+                self._thought(index, "thinking", thought)
                 return [Chunk(reasoning=thought)] if thought else []
+            case "signature_delta":
+                self._thought(index, "signature", text(delta.get("signature"), "signature"))
             case "input_json_delta":
                 return self._arguments(index, text(delta.get("partial_json"), "partial_json"))
         return []
@@ -111,7 +118,14 @@ class AnthropicDecoder:
         call.spoken = True
         return [Chunk(tool_call=ToolCallDelta(call.number, arguments=piece))]
 
+    def _thought(self, index: Any, field: str, piece: str) -> None:
+        if (block := self._thoughts.get(index)) is not None:
+            block[field] = (block.get(field) or "") + piece
+
     def _stop(self, index: Any) -> list[Chunk]:
+        if (block := self._thoughts.pop(index, None)) is not None:
+            sealed = seal(block, "", index) if isinstance(index, int) else None
+            return [Chunk(thinking_block=sealed)] if sealed else []
         call = self._calls.pop(index, None)
         if call is None or call.spoken:
             return []

@@ -14,6 +14,7 @@ from llmroute.types import Message
 __all__ = [
     "Image",
     "arguments_object",
+    "file_of",
     "image_of",
     "incapable",
     "parts_of",
@@ -37,7 +38,7 @@ def incapable(message: str) -> TargetError:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image: base64 `data` of `media_type`, or an address."""
+    """An image or file: base64 `data` of `media_type`, or an address."""
 
     media_type: str = ""
     data: str = ""
@@ -102,6 +103,25 @@ def image_of(part: Mapping[str, Any]) -> Image:
     if match := _DATA_URL.match(url):
         return Image(match["type"] or "image/png", url[match.end() :])
     raise refused("image_url.url must be http(s) or data:image/…;base64,…")
+
+
+def file_of(part: Mapping[str, Any]) -> tuple[str, Image]:
+    """Return name and content of a `file` part.
+
+    Raises:
+        TargetError: the file is kept at one provider, or its data is not base64.
+
+    """
+    inner = part.get("file")
+    data = inner.get("file_data") if isinstance(inner, Mapping) else None
+    if not isinstance(inner, Mapping) or (data is None and "file_id" not in inner):
+        raise refused("a file part needs file.file_data")
+    if data is None:
+        raise incapable(f"the file {inner['file_id']!r} is kept at one provider; send its data")
+    match = _DATA_URL.match(data) if isinstance(data, str) else None
+    if match is None:
+        raise refused("file.file_data must be data:TYPE;base64,…")
+    return str(inner.get("filename") or ""), Image(match["type"] or "", data[match.end() :])
 
 
 def tool_calls_of(message: Message) -> Iterable[tuple[str, str, str]]:

@@ -12,9 +12,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from llmroute.adapter.opaque import restored
 from llmroute.adapter.protocols.content import (
     arguments_object,
+    file_of,
     image_of,
+    incapable,
     parts_of,
     plain_text,
     refused,
@@ -56,7 +59,8 @@ class ToolIds:
 class Conversation:
     """Turns of blocks made of canonical messages.
 
-    `system` are the leading system texts as blocks, `turns` the rest.
+    `system` are the leading system texts as blocks, `turns` the rest. Sealed thoughts of the
+    `target` that is called come back at their places; those of all others are left out.
 
     Raises:
         TargetError: a message is malformed, holds content that blocks cannot say, or answers a
@@ -64,8 +68,9 @@ class Conversation:
 
     """
 
-    def __init__(self, messages: Sequence[Message]) -> None:
+    def __init__(self, messages: Sequence[Message], target: str = "") -> None:
         self.ids = ToolIds()
+        self._target = target
         self.system: list[Block] = []
         self.turns: list[dict[str, Any]] = []
         self._called: set[str] = set()
@@ -113,7 +118,7 @@ class Conversation:
                 }
             )
         if blocks:
-            self._turn("assistant").extend(blocks)
+            self._turn("assistant").extend(restored(blocks, message, self._target))
 
     def _is_assistants_turn(self) -> bool:
         return bool(self.turns) and self.turns[-1]["role"] == "assistant"
@@ -140,6 +145,8 @@ class Conversation:
 
 
 def _block(part: Mapping[str, Any], message: Message) -> Block | None:
+    if part.get("type") == "file":
+        return _document(part)
     if part.get("type") != "image_url":
         return _text_block(part, message)
     image = image_of(part)
@@ -149,6 +156,15 @@ def _block(part: Mapping[str, Any], message: Message) -> Block | None:
         else {"type": "base64", "media_type": image.media_type, "data": image.data}
     )
     return {"type": "image", "source": source, **_cached(part)}
+
+
+def _document(part: Mapping[str, Any]) -> Block:
+    name, document = file_of(part)
+    if document.media_type != "application/pdf":
+        raise incapable(f"a file of type {document.media_type} cannot be sent here")
+    source = {"type": "base64", "media_type": document.media_type, "data": document.data}
+    title = {"title": name} if name else {}
+    return {"type": "document", "source": source, **title, **_cached(part)}
 
 
 def _text_block(part: Mapping[str, Any], message: Message) -> Block | None:
