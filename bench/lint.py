@@ -59,7 +59,7 @@ _PREFERENCES = (
     "contains(target.specializations, 'code')",
     "target.locality == 'local'",
     "target.context_window >= `200000`",
-    "starts_with(target.provider, 'vendor-1')",
+    "starts_with(target.provider, 'vendor_1')",
     "contains(request.tags, 'german') && contains(target.specializations, 'german')",
 )
 

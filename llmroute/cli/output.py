@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import io
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -76,8 +75,10 @@ def note(text: str) -> None:
 
 
 def dump(data: Any) -> None:
-    """Write JSON to stdout, keys in the order given."""
-    say(json.dumps(data, indent=2, ensure_ascii=False))
+    """Write JSON to stdout, keys in the order given; no text in it can steer a terminal."""
+    from llmroute.config.printing import to_json
+
+    say(to_json(data))
 
 
 def console(stream: IO[str]) -> Console:

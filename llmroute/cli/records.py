@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
@@ -25,8 +25,10 @@ __all__ = [
 
 
 def finding_record(item: Diagnostic) -> dict[str, Any]:
-    """Return one finding as a flat object."""
-    return {field.name: getattr(item, field.name) for field in fields(item)}
+    """Return one finding as `lint --format json` has it; `fix` is an object or null."""
+    from llmroute.lint.formats.records import to_record
+
+    return to_record(item)
 
 
 def attempt_record(item: Attempt) -> dict[str, Any]:

@@ -90,7 +90,10 @@ class Scaffold:
             _check_file(_text(one), f"{one.name}.yaml")
 
     def workspace(self) -> None:
-        """Add the workspace file and the shipped policies."""
+        """Add the workspace file and the shipped policies.
+
+        Their tests stay: they name the shipped providers and count on all of them.
+        """
         self._copy("llmroute.yaml")
         self._copy_folder("policies")
 
@@ -104,7 +107,7 @@ class Scaffold:
 
     def _copy_folder(self, folder: str) -> None:
         for path in sorted((data_root() / folder).iterdir()):
-            if path.suffix in (".yaml", ".json"):
+            if path.suffix in (".yaml", ".json") and not path.name.endswith(".test.yaml"):
                 self._copy(f"{folder}/{path.name}")
 
     def _copy(self, name: str) -> None:

@@ -262,8 +262,8 @@ class _Builder:
     def _why_sampled(self, estimates: Mapping[str, Any]) -> str:
         counted = self._uses.get(("facts", "tokens"), ())
         own = {use.path[0] == "estimate" for use in counted}
-        families = {target.tokenizer for target in self._targets if target.context_window}
-        if len(own) > 1 or (False in own and families - {"generic"}):
+        families = {target.tokenizer for target in self._targets}
+        if not own <= {True} and families - {"generic"}:
             return "facts.tokens and a target's own count of tokens are varied together"
         if estimates.keys() & {"cost", "cost_max"} and any(t.price for t in self._targets):
             return "estimate.cost depends on two sizes at once; its limits are followed along each"

@@ -37,7 +37,7 @@ class Measured(Priors):
         """Return the target's priors with what was set for it."""
         known = super().of(target)
         values = {**self.values.get(EVERY, {}), **self.values.get(target.id, {})}
-        return known._replace(**values) if values else known
+        return known._replace(**{"measured": True, **values}) if values else known
 
     def affinity(self, request: Request) -> str | None:  # noqa: ARG002 - the view's signature
         """Return the target that is to have served the conversation."""

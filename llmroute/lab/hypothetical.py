@@ -14,7 +14,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from llmroute.catalog.build import Catalog
-from llmroute.catalog.discovery import DIALECTS
+from llmroute.catalog.discovery import dialect_named
 from llmroute.catalog.model import Provider, Target
 from llmroute.lab.domain_uses import Use
 from llmroute.lab.domain_values import Kind, representatives
@@ -120,7 +120,9 @@ class _Maker:
             data["model"]: data.get("upstream", data["model"]) for data in source.get("models", ())
         }
         canonical = (
-            DIALECTS[self._provider.discover.dialect].canonical if self._provider.discover else str
+            dialect_named(self._provider.discover.dialect).canonical
+            if self._provider.discover
+            else str
         )
         taken = {canonical(upstream) for upstream in declared.values()}
         combinations = self._combinations()

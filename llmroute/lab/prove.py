@@ -10,8 +10,9 @@ from typing import Any
 
 from llmroute.errors import UsageError
 from llmroute.lab.prove_claims import Kind, World, prove_claim
+from llmroute.lab.prove_equivalent import prove_equivalent
 from llmroute.lab.prove_result import Counterexample, Proof
-from llmroute.lab.prove_winners import prove_equivalent, prove_reachable
+from llmroute.lab.prove_winners import prove_reachable
 from llmroute.policy.expressions.expression import ROOTS
 from llmroute.policy.fields import Scope, check_expression
 from llmroute.policy.source import PolicySource

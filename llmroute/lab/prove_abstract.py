@@ -28,7 +28,7 @@ from llmroute.policy.scoring.estimate import expected_output
 from llmroute.policy.scoring.live import Priors
 from llmroute.types import Request
 
-__all__ = ["Seen", "Space", "passes"]
+__all__ = ["Seen", "Space", "bound_context", "passes", "tree_of"]
 
 _OF_TARGET = frozenset({"estimate", "live"})
 _NOTHING = Reads.of((), frozenset(), frozenset())
@@ -112,25 +112,26 @@ class Space:
         """Yield every combination as a candidate with its context, names under `let` evaluated."""
         for values in product(*self.shared.values()):
             given = dict(zip(self.shared, values, strict=True))
-            context = _context(given, policy)
+            context = bound_context(given, policy)
             for target in self.targets:
                 if not _able(target, given):
                     continue
                 for mine in product(*_possible(self.own, target)):
                     own = dict(zip(self.own, mine, strict=True))
-                    scope = {**context.request_scope, **_tree(own), "target": target.view}
+                    scope = {**context.request_scope, **tree_of(own), "target": target.view}
                     yield Seen(target, context, scope), context, {**given, **own}
 
 
-def _context(given: Mapping[Path, Any], policy: CompiledPolicy) -> Context:
+def bound_context(given: Mapping[Path, Any], policy: CompiledPolicy) -> Context:
+    """Return a context whose fields have chosen values, names under `let` evaluated."""
     context = Context(_PLAIN, _AROUND, _NOTHING)
     roots: dict[str, Any] = {"request": {}, "facts": {}, "budget": {}, "now": {}}
-    context.request_scope = {**roots, **_tree(given)}
+    context.request_scope = {**roots, **tree_of(given)}
     policy.bind(context)
     return context
 
 
-def _tree(values: Mapping[Path, Any]) -> dict[str, Any]:
+def tree_of(values: Mapping[Path, Any]) -> dict[str, Any]:
     """Return nested maps of values by their paths."""
     found: dict[str, Any] = {}
     for path, value in values.items():

@@ -11,7 +11,7 @@ from llmroute.policy.expressions.expression import Expression, Node
 from llmroute.policy.scoring.preferences import BUILT_IN
 from llmroute.policy.source import PolicySource, Rule
 
-__all__ = ["differing_rules", "requirement_keys"]
+__all__ = ["differing_rules", "requirement_keys", "same_by_a_factor"]
 
 
 def requirement_keys(source: PolicySource) -> frozenset[tuple[str, str]]:
@@ -28,6 +28,30 @@ def differing_rules(
     mine, theirs = _keyed(source), _keyed(other)
     common = Counter(key for key, _ in mine) & Counter(key for key, _ in theirs)
     return _without(mine, Counter(common)), _without(theirs, Counter(common))
+
+
+def same_by_a_factor(source: PolicySource, other: PolicySource) -> bool:
+    """Whether the rules of one are those of the other with weights times a factor.
+
+    Rules that say the same count as one with the sum of their weights; an unknown value is the
+    worst for a weight's sign, so signs are kept apart. Weights must be whole, so that no points
+    are rounded.
+    """
+    mine, theirs = _summed(source), _summed(other)
+    if mine is None or theirs is None or mine.keys() != theirs.keys() or not mine:
+        return False
+    pairs = [(mine[key], theirs[key]) for key in mine]
+    return all(a * pairs[0][1] == b * pairs[0][0] for a, b in pairs)
+
+
+def _summed(source: PolicySource) -> dict[tuple[bool, str, str], int] | None:
+    """Return the weight of what rules say, None where one is not whole."""
+    found: Counter[tuple[bool, str, str]] = Counter()
+    for (weight, prefer, when), _ in _keyed(source):
+        if weight % 1000:
+            return None
+        found[weight > 0, prefer, when] += weight
+    return dict(found)
 
 
 _Keyed = list[tuple[tuple[int, str, str], Rule]]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from llmroute.lab.domain_saved import Saved, situation_data
 from llmroute.lab.domain_situation import Situation
 
 __all__ = ["Counterexample", "Outcome", "Proof"]
@@ -34,6 +35,17 @@ class Counterexample:
         """The command line that shows it."""
         return self.situation.command(self.policy)
 
+    @property
+    def complete(self) -> bool:
+        """Whether the command line alone shows it."""
+        return self.listing is None and not self.situation.beyond()
+
+    @property
+    def saved(self) -> dict[str, Any]:
+        """What `llmroute decide --situation` takes."""
+        saved = Saved(self.situation, self.policy, self.provider, self.listing)
+        return situation_data(saved)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
         return {
@@ -44,6 +56,7 @@ class Counterexample:
             "discovered": None
             if self.listing is None
             else {"provider": self.provider, "model": dict(self.listing)},
+            "situation": self.saved,
         }
 
 

@@ -152,6 +152,10 @@ def _expected_names(case: Case, known: _Known) -> Iterator[Diagnostic]:
         yield from known.target(name, "expect", "order", number)
     for name in expect.get("rejected", {}):
         yield from known.either(name, "expect", "rejected", name, key=True)
+    for name in expect.get("cost", {}):
+        yield from known.target(name, "expect", "cost", name, key=True)
+    for name in expect.get("charge", {}).get("cost", {}):
+        yield from known.target(name, "expect", "charge", "cost", name, key=True)
 
 
 def _requirements(case: Case, bench: Bench) -> Iterator[Diagnostic]:

@@ -8,11 +8,13 @@ from itertools import pairwise
 from typing import Any
 
 from llmroute.catalog.cost import NANO, format_usd, nano_to_usd
+from llmroute.catalog.model import Target
 from llmroute.config.diagnostics import Diagnostic
 from llmroute.lab.testing_files import Case
 from llmroute.policy.engine.decision import Decision
 from llmroute.policy.explaining.wording import format_points
 from llmroute.policy.scoring.preferences import MICRO
+from llmroute.types import Usage
 
 __all__ = ["EXPECTATIONS", "failures"]
 
@@ -106,6 +108,53 @@ def _cost_below(expected: float, decision: Decision) -> Iterator[_Wrong]:
         yield (), f"{limit}, `{first.target.id}` costs {format_usd(nano_to_usd(cost))}"
 
 
+def _cost(expected: Mapping[str, Any], decision: Decision) -> Iterator[_Wrong]:
+    yield from _costs(expected, decision, lambda target: decision.estimate(target).cost)
+
+
+def _charge(expected: Mapping[str, Any], decision: Decision) -> Iterator[_Wrong]:
+    usage = Usage(**expected["usage"])
+
+    def cost_of(target: Target) -> int | None:
+        return target.price.charge(usage) if target.price else None
+
+    for steps, message in _costs(expected["cost"], decision, cost_of):
+        yield ("cost", *steps), message
+
+
+def _costs(
+    expected: Mapping[str, Any], decision: Decision, cost_of: Callable[[Target], int | None]
+) -> Iterator[_Wrong]:
+    """Compare the cost of each target, eligible or not, in nano-dollars."""
+    for name, wanted in expected.items():
+        cost = cost_of(decision.target(name))
+        if not _meets(cost, wanted):
+            yield (name,), f"expected {_wanted_cost(name, wanted)}, got {_exactly(cost)}"
+
+
+def _meets(cost: int | None, wanted: Any) -> bool:
+    if cost is None or wanted is None:
+        return cost is wanted
+    least, most = wanted if isinstance(wanted, list) else (wanted, wanted)
+    return Decimal(str(least)) * NANO <= cost <= Decimal(str(most)) * NANO
+
+
+def _wanted_cost(name: str, wanted: Any) -> str:
+    if wanted is None:
+        return f"that the price of `{name}` is unknown"
+    if isinstance(wanted, list):
+        return f"`{name}` to cost from ${_plain(wanted[0])} to ${_plain(wanted[1])}"
+    return f"`{name}` to cost ${_plain(wanted)}"
+
+
+def _exactly(cost: int | None) -> str:
+    return "an unknown price" if cost is None else f"${_plain(Decimal(cost) / NANO)}"
+
+
+def _plain(usd: float | Decimal) -> str:
+    return f"{Decimal(str(usd)).normalize():f}"
+
+
 def _margin(expected: float, decision: Decision) -> Iterator[_Wrong]:
     limit = f"expected a margin of at least {expected:g} points"
     if not decision.ranking:
@@ -137,6 +186,8 @@ def _places(decision: Decision) -> dict[str, int]:
 
 #: What each key of `expect` demands.
 EXPECTATIONS: Mapping[str, Callable[[Any, Decision], Iterator[_Wrong]]] = {
+    "charge": _charge,
+    "cost": _cost,
     "cost_below": _cost_below,
     "error": _error,
     "locality": _locality,

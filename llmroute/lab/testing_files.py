@@ -79,7 +79,7 @@ def read_cases(
     own = [d for d in workspace.policies.values() if _within(d.path, workspace.root)]
     cases = [case for document in own for case in _cases(document)]
     found: list[Diagnostic] = []
-    beside = {path.resolve(): path for path in (*_beside(own), *files)}
+    beside = {path.resolve(): path for path in (*_beside(workspace, own), *files)}
     for path in beside.values():
         more, problems = _from_file(path, workspace)
         cases += more
@@ -91,9 +91,17 @@ def _within(path: Path, root: Path) -> bool:
     return path.resolve().is_relative_to(root.resolve())
 
 
-def _beside(policies: Iterable[Document]) -> Iterator[Path]:
-    for folder in sorted({document.path.parent for document in policies}):
-        names = sorted(entry.name for entry in os.scandir(folder))
+def _beside(workspace: Workspace, policies: Iterable[Document]) -> Iterator[Path]:
+    """Yield the files of tests in the folder of policies, also where no policy is left there."""
+    folders = {document.path.parent for document in policies}
+    usual = workspace.root / "policies"
+    if usual.is_dir() and usual.resolve() not in {folder.resolve() for folder in folders}:
+        folders.add(usual)
+    for folder in sorted(folders):
+        try:
+            names = sorted(entry.name for entry in os.scandir(folder))
+        except OSError:  # reading the workspace has told
+            continue
         yield from (folder / n for n in names if n.endswith(SUFFIX) and not n.startswith("."))
 
 

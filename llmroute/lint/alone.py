@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from llmroute.config import policy_checks, provider_checks
+from llmroute.config import policy_checks, protocols, provider_checks
 from llmroute.config.diagnostics import Diagnostic
 from llmroute.config.document import Document
 from llmroute.config.files import label_of, read_document
@@ -14,22 +14,32 @@ from llmroute.config.policy_checks import check_extends
 from llmroute.config.schema import check
 from llmroute.config.workspace import Workspace
 
-__all__ = ["read_alone"]
+__all__ = ["Alone", "read_alone"]
 
-Kind = Literal["provider", "policy", "test"]
+Kind = Literal["provider", "policy", "protocol", "test"]
 
 #: Findings that depend on the environment, which is not looked at unless it is given.
 _OF_ENVIRONMENT = frozenset({"secret-unset", "variable-unset"})
 
 
-def read_alone(
-    path: Path, environment: Mapping[str, str] | None = None
-) -> tuple[str, Workspace, list[Diagnostic]]:
-    """Return one provider or policy file as a workspace of its own, with the findings of reading.
+class Alone(NamedTuple):
+    """One file as a workspace of its own, with the findings of reading it.
 
-    The first of the three is the name under which findings show the file. Policies that it
-    extends are looked for beside it. Without `environment` nothing is said about variables that
-    are not set.
+    `label` is the name under which findings show the file; `test_files` holds it if it is a right
+    file of tests.
+    """
+
+    label: str
+    workspace: Workspace
+    found: list[Diagnostic]
+    test_files: tuple[Document, ...]
+
+
+def read_alone(path: Path, environment: Mapping[str, str] | None = None) -> Alone:
+    """Read one provider or policy file, or file of tests, as a workspace of its own.
+
+    Policies that it extends are looked for beside it. Without `environment` nothing is said about
+    variables that are not set.
     """
     place = path.absolute()
     document, found = read_document(place, place.parent)
@@ -44,13 +54,18 @@ def read_alone(
     found, documents = [*found, *circular], {} if circular else documents
     providers, policies = (documents if kind == wanted else {} for wanted in ("provider", "policy"))
     variables = environment or {}
-    return label_of(place), Workspace(place.parent, None, providers, policies, variables, ""), found
+    declared = documents if kind == "protocol" else {}
+    workspace = Workspace(place.parent, None, providers, policies, variables, "", declared)
+    tests = tuple(documents.values()) if kind == "test" else ()
+    return Alone(label_of(place), workspace, found, tests)
 
 
 def _kind(document: Document) -> Kind:
     if document.path.name.endswith(".test.yaml"):
         return "test"
     data = document.data if isinstance(document.data, Mapping) else {}
+    if document.path.parent.name == "protocols.d" or {"protocol", "request"} <= set(data):
+        return "protocol"
     policy = any(key in data for key in ("policy", "rules", "require"))
     return "policy" if policy or document.path.parent.name == "policies" else "provider"
 
@@ -62,6 +77,8 @@ def _beyond_schema(
         return list(policy_checks.check_names(document))
     if kind == "policy":
         return list(policy_checks.check_policy(document))
+    if kind == "protocol":
+        return list(protocols.check_protocol(document))
     around = provider_checks.Surroundings(environment or {}, document.path.parent)
     found = provider_checks.check_provider(document, around)
     hidden = _OF_ENVIRONMENT if environment is None else ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 
 from llmroute.config.diagnostics import Diagnostic
@@ -20,7 +21,7 @@ __all__ = ["UNREADABLE", "judged", "lint", "lint_workspace", "root_of"]
 
 _PROVIDERS, _SETTINGS = "providers.d", "llmroute.yaml"
 #: Folders of a workspace whose files belong to it.
-_PARTS = (_PROVIDERS, "policies")
+_PARTS = (_PROVIDERS, "policies", "protocols.d")
 #: Rules whose findings mean that something could not be looked at.
 UNREADABLE = frozenset({"file-irregular", "file-unreadable"})
 
@@ -30,6 +31,7 @@ def lint(
     environment: Mapping[str, str] | None = None,
     *,
     analyses: bool = True,
+    today: date | None = None,
 ) -> list[Diagnostic]:
     """Return every finding about files and folders, or about a workspace that was read already.
 
@@ -37,57 +39,78 @@ def lint(
     `llmroute.yaml`;
     only findings about the file itself are returned. Outside a workspace it is checked alone.
     `environment` stands in for the process's own. Without `analyses` the rules that evaluate
-    policies on many requests are left out.
+    policies on many requests are left out. `today` stands in for the day, by which prices and
+    models are judged.
 
     Raises:
         UsageError: a path does not exist.
 
     """
     if isinstance(places, Workspace):
-        return judged(places, [], analyses=analyses)
+        return judged(places, [], analyses=analyses, today=today)
     found: dict[Diagnostic, None] = {}
     for path in places:
-        found |= dict.fromkeys(_about(path, environment, analyses=analyses))
+        found |= dict.fromkeys(_about(path, environment, analyses=analyses, today=today))
     return list(found)
 
 
 def lint_workspace(
-    root: Path, environment: Mapping[str, str] | None = None, *, analyses: bool = False
+    root: Path,
+    environment: Mapping[str, str] | None = None,
+    *,
+    analyses: bool = False,
+    today: date | None = None,
 ) -> tuple[Workspace, list[Diagnostic]]:
     """Read a workspace and return it with every finding of every file; see `lint`."""
     workspace, found = read_workspace(root, environment)
-    return workspace, judged(workspace, found, analyses=analyses)
+    return workspace, judged(workspace, found, analyses=analyses, today=today)
 
 
 def judged(
-    workspace: Workspace, found: Iterable[Diagnostic], *, analyses: bool
+    workspace: Workspace,
+    found: Iterable[Diagnostic],
+    *,
+    analyses: bool,
+    test_files: Sequence[Document] | None = None,
+    today: date | None = None,
 ) -> list[Diagnostic]:
     """Add to the findings of reading a workspace those of its expressions and of the rules.
 
-    What files say to be meant is left out, and findings that have a safe fix carry it.
+    What files say to be meant is left out, and findings that have a safe fix carry it. The files
+    of tests beside the policies are read unless right ones are given as `test_files`.
     """
     loading = [*found, *check_expressions(workspace)]
-    loading += _of_tests(workspace, loading)
-    project = Project(workspace, loading)
+    if workspace.protocols:
+        from llmroute.adapter.declared.check import check_declared
+
+        loading += check_declared(workspace, shipped=True)
+    if test_files is None:
+        test_files, about_tests = _of_tests(workspace, loading)
+        loading += about_tests
+    project = Project(workspace, loading, test_files=test_files, today=today)
     chosen = [rule for rule in rules() if analyses or not rule.analyses]
     ruled = _news(run(project, chosen), loading)
     skipped = {rule.name for rule in rules()} - {rule.name for rule in chosen}
     failed = any(item.severity == "error" for item in loading)
     judge = IgnoreFindings(_known, skipped, unused=not failed)
-    settled = settle(_documents(workspace), loading, ruled, judge)
+    settled = settle([*_documents(workspace), *test_files], loading, ruled, judge)
     return sorted(repair(settled), key=lambda item: (item.file, item.line, item.col))
 
 
-def _of_tests(workspace: Workspace, loading: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Return the findings of reading the files of tests beside policies, if there are any."""
+def _of_tests(
+    workspace: Workspace, loading: Iterable[Diagnostic]
+) -> tuple[list[Document], list[Diagnostic]]:
+    """Return the right files of tests beside policies, and the findings of reading all of them."""
     if not any((workspace.root / "policies").glob("*.test.yaml")):
-        return []
+        return [], []
     from llmroute.lab.testing_files import read_cases
 
-    _, found = read_cases(workspace)
+    cases, found = read_cases(workspace)
     if any(item.severity == "error" for item in loading):  # a faulty policy is not unknown
         found = [item for item in found if item.rule != "unknown-policy"]
-    return found
+    own = {document.label for document in workspace.policies.values()}
+    files = {case.document.label: case.document for case in cases}
+    return [document for label, document in files.items() if label not in own], found
 
 
 def _known() -> Iterable[str]:
@@ -101,6 +124,7 @@ def _documents(workspace: Workspace) -> Iterator[Document]:
         yield workspace.settings
     yield from workspace.providers.values()
     yield from workspace.policies.values()
+    yield from workspace.protocols.values()
 
 
 def _news(ruled: Iterable[Diagnostic], loading: Iterable[Diagnostic]) -> list[Diagnostic]:
@@ -111,7 +135,7 @@ def _news(ruled: Iterable[Diagnostic], loading: Iterable[Diagnostic]) -> list[Di
 
 
 def _about(
-    path: Path, environment: Mapping[str, str] | None, *, analyses: bool
+    path: Path, environment: Mapping[str, str] | None, *, analyses: bool, today: date | None
 ) -> list[Diagnostic]:
     if not path.exists():
         raise UsageError(f"{path}: there is no such file or folder")
@@ -121,11 +145,11 @@ def _about(
         alone = (read_alone(file, environment) for file in _files(path))
         return [
             item
-            for label, workspace, found in alone
-            for item in judged(workspace, found, analyses=analyses)
+            for label, workspace, found, tests in alone
+            for item in judged(workspace, found, analyses=analyses, test_files=tests, today=today)
             if item.file == label
         ]
-    _, found = lint_workspace(root, environment, analyses=analyses)
+    _, found = lint_workspace(root, environment, analyses=analyses, today=today)
     return found if place == root else [item for item in found if _within(item, place)]
 
 

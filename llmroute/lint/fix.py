@@ -27,7 +27,7 @@ from llmroute.policy.check import check_expressions
 from llmroute.policy.expressions.expression import Expression, ExpressionError
 from llmroute.policy.source import PolicySource
 
-__all__ = ["Change", "fixes", "to_diff", "write"]
+__all__ = ["Change", "fixes", "members", "to_diff", "write"]
 
 _FOLDERS, _SETTINGS = ("providers.d", "policies"), "llmroute.yaml"
 #: Fixes that call for further ones end after so many rounds.
@@ -57,7 +57,7 @@ class _Copy:
     def __init__(self, folder: Path, copy: Path, alone: Path | None, *, analyses: bool) -> None:
         self.folder, self.copy = folder, copy
         self._alone, self._analyses = alone, analyses
-        for path in _members(folder, alone):
+        for path in members(folder, alone):
             place = copy / path.relative_to(folder)
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, place)
@@ -74,10 +74,11 @@ class _Copy:
         """Read the copy."""
         if self._alone is None:
             workspace, found = read_workspace(self.copy, environment)
+            tests = None
         else:
-            path = self.copy / self._alone.name
-            _, workspace, found = read_alone(path, environment)
-        found = judged(workspace, found, analyses=self._analyses)
+            alone = read_alone(self.copy / self._alone.name, environment)
+            workspace, found, tests = alone.workspace, alone.found, alone.test_files
+        found = judged(workspace, found, analyses=self._analyses, test_files=tests)
         errors: dict[str, int] = {}
         for item in found:
             errors[item.file] = errors.get(item.file, 0) + (item.severity == "error")
@@ -204,7 +205,8 @@ def _roots(text: str) -> frozenset[str]:
         return frozenset()
 
 
-def _members(folder: Path, alone: Path | None) -> Iterator[Path]:
+def members(folder: Path, alone: Path | None = None) -> Iterator[Path]:
+    """Yield the files of a workspace, or, for a file that stands alone, those beside it."""
     places = [folder] if alone else [folder / name for name in _FOLDERS]
     settings = folder / _SETTINGS
     found = [settings] if not alone and settings.is_file() else []

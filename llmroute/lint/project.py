@@ -6,14 +6,15 @@ been refused already, with better words than a rule would find.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from llmroute.config.diagnostics import Diagnostic, Severity
 from llmroute.config.document import Document
-from llmroute.config.source import Span
+from llmroute.config.textplace import narrowed
 from llmroute.config.workspace import Workspace
 from llmroute.errors import LlmrouteError
 from llmroute.policy.expressions.expression import Expression, ExpressionError
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from llmroute.lab.domain import Domain
     from llmroute.policy.engine.compiled import CompiledPolicy
 
-__all__ = ["Placed", "Project", "Scope", "placed"]
+__all__ = ["Placed", "PolicyTest", "Project", "Scope"]
 
 #: Where in a policy an expression stands.
 Scope = Literal["let", "when", "target", "prefer"]
@@ -61,7 +62,32 @@ class Placed(NamedTuple):
     ) -> Diagnostic:
         """Make a finding about the expression, or about a piece of it (0-based, in characters)."""
         found = self.document.diagnostic(rule, message, self.path, help=help, severity=severity)
-        return placed(found, self.document, self.text, column, length)
+        return narrowed(found, self.document, self.path, (self.text, column, length))
+
+
+class PolicyTest(NamedTuple):
+    """One test of a policy, of the policy's own file or of one beside it."""
+
+    document: Document
+    number: int
+    data: Mapping[str, Any]
+
+    @property
+    def discovered(self) -> Mapping[str, Any]:
+        """The models that servers are said to list, for all tests of the file or this one."""
+        return {**self.document.data.get("discovered", {}), **self.data.get("discovered", {})}
+
+    def finding(
+        self,
+        rule: str,
+        message: str,
+        *steps: str | int,
+        key: bool = False,
+        help: str | None = None,  # noqa: A002 - the finding's own name
+    ) -> Diagnostic:
+        """Make a warning about something in the test."""
+        path = ("tests", self.number, *steps)
+        return self.document.diagnostic(rule, message, path, key=key, help=help, severity="warning")
 
 
 class Project:
@@ -69,12 +95,22 @@ class Project:
 
     `policies` and `sources` hold the policies without errors, by name; `policies` their files,
     `sources` what they say after `extends` and with the workspace's requirements. `broken` are
-    the labels of files with errors.
+    the labels of files with errors, `test_files` the files of tests without any. `today` is the
+    day that prices and models are judged by (default: today in UTC).
     """
 
-    def __init__(self, workspace: Workspace, found: Iterable[Diagnostic] = ()) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        found: Iterable[Diagnostic] = (),
+        *,
+        test_files: Iterable[Document] = (),
+        today: date | None = None,
+    ) -> None:
         self.root: Path = workspace.root
         self.workspace = workspace
+        self.test_files = tuple(test_files)
+        self.today: date = today or datetime.now(UTC).date()
         self.broken = frozenset(item.file for item in found if item.severity == "error")
         own = self.settings_document
         self.settings: Mapping[str, Any] = own.data if own else {}
@@ -112,6 +148,20 @@ class Project:
         """Every file without errors."""
         own = self.settings_document
         return (*([own] if own else ()), *self.providers.values(), *self.policies.values())
+
+    @cached_property
+    def tests(self) -> tuple[PolicyTest, ...]:
+        """Every test of the workspace's own policies, in their files and beside them.
+
+        The tests of policies that come with the package are about the providers there.
+        """
+        here = self.root.absolute()
+        own = [doc for doc in self.policies.values() if doc.path.absolute().is_relative_to(here)]
+        return tuple(
+            PolicyTest(document, number, test)
+            for document in (*own, *self.test_files)
+            for number, test in enumerate(document.data.get("tests") or ())
+        )
 
     @cached_property
     def sources(self) -> Mapping[str, PolicySource]:
@@ -197,38 +247,3 @@ def _parts(
         text = item.get(key)
         if isinstance(text, str) and not (key == "prefer" and text in BUILT_IN):
             yield (*path, key), text, item["name"]
-
-
-def placed(
-    found: Diagnostic, document: Document, text: str, column: int, length: int | None = None
-) -> Diagnostic:
-    """Narrow a finding about a scalar to a piece of its text (0-based, in characters).
-
-    Where the text does not stand in the file as it is (escapes, folded lines), the finding stays
-    at the scalar's beginning. Without `length` the piece reaches to the text's end.
-    """
-    place = _position(document.source.lines, found, text, column)
-    if place is None:
-        return found
-    line, col = place
-    rest = len(text[column:].split("\n", 1)[0])
-    end = col + max(rest if length is None else min(length, rest), 1)
-    span = Span(line, col, line, end)
-    return document.source.finding(
-        found.rule, found.message, span, help=found.help, severity=found.severity
-    )
-
-
-def _position(
-    lines: Sequence[str], found: Diagnostic, text: str, column: int
-) -> tuple[int, int] | None:
-    """Return line and column of a character of a scalar; each of its lines is looked for."""
-    before = text[:column].split("\n")
-    wanted = text.split("\n")[len(before) - 1].strip()
-    if len(text.split("\n")) > 1 or found.line > len(lines):
-        number = found.line + len(before)  # a block scalar begins on the line below
-        line = lines[number - 1] if number <= len(lines) else ""
-        start = line.find(wanted) if wanted else -1
-        return (number, start + len(before[-1]) + 1) if start >= 0 else None
-    start = lines[found.line - 1].find(text, found.col - 1)
-    return (found.line, start + column + 1) if start >= 0 else None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from llmroute.config.diagnostics import Diagnostic
+from llmroute.config.diagnostics import Diagnostic, closest
+from llmroute.config.textplace import narrowed
 from llmroute.config.workspace import Workspace
 from llmroute.config.yaml import Document
 from llmroute.policy.expressions.expression import ROOTS
@@ -31,8 +33,12 @@ def check_policy(
     found = [*_check_lets(document, metadata, names), *_redefined(document, inherited)]
     for path, text in _expressions(data):
         scope = Scope(ROOTS, names, metadata)
-        found += [_placed(document, path, text, item) for item in check_expression(text, scope)]
-        found += _bare_parametric(document, path, text)
+        if path[-1] == "prefer" and text in PARAMETRIC:
+            found.append(_bare_parametric(document, path, text))
+            continue
+        for item in check_expression(text, scope):
+            named = _preferred(text, item, scope) if path[-1] == "prefer" else item
+            found.append(_placed(document, path, text, named))
     return found
 
 
@@ -99,36 +105,37 @@ def _redefined(document: Document, inherited: Collection[str]) -> Iterator[Diagn
             )
 
 
-def _bare_parametric(document: Document, path: Path, text: str) -> list[Diagnostic]:
-    if path[-1] != "prefer" or text not in PARAMETRIC:
-        return []
-    unit = {"cost": "0.01", "latency": "2s", "throughput": "50"}[text]
+def _bare_parametric(document: Document, path: Path, text: str) -> Diagnostic:
     message = f"{text} needs `half`: the value that is worth half of the weight"
-    help_text = f"write prefer: {{{text}: {{half: {unit}}}}}"
-    return [document.diagnostic("prefer-half", message, path, help=help_text)]
+    help_text = f"write prefer: {_written(text)}"
+    return document.diagnostic("prefer-half", message, path, help=help_text)
+
+
+def _written(name: str) -> str:
+    """Return a built-in preference as a file has it."""
+    unit = {"cost": "0.01", "latency": "2s", "throughput": "50"}.get(name)
+    return f"{{{name}: {{half: {unit}}}}}" if unit else name
+
+
+def _preferred(text: str, found: Finding, scope: Scope) -> Finding:
+    """Help with a name that is, or nearly is, the one of a built-in preference."""
+    if found.rule != "unknown-field":
+        return found
+    built_in, end = {*BUILT_IN, *PARAMETRIC}, found.column + (found.length or len(text))
+    word = text[found.column : end]
+    if word in built_in:
+        help_text = f"{word} is a preference, no field: it stands alone, prefer: {_written(word)}"
+        return replace(found, help=help_text)
+    meant = closest(word, {*built_in, *scope.roots, *scope.names}) if word == text else None
+    if meant in PARAMETRIC:
+        return replace(found, help=f"did you mean prefer: {_written(meant)}?")
+    return replace(found, help=f'did you mean "{meant}"?') if meant in BUILT_IN else found
 
 
 def _placed(document: Document, path: Path, text: str, finding: Finding) -> Diagnostic:
-    """Point into the scalar where it stands on one line, at its start otherwise."""
+    """Point into the text where its piece stands in the file."""
     whole = document.diagnostic(finding.rule, finding.message, path, help=finding.help)
-    source = whole.source or ""
-    start = source.find(text, whole.col - 1)
-    if start < 0:
-        return whole
-    col = start + finding.column + 1
-    width = finding.length or len(text)
-    return Diagnostic(
-        rule=whole.rule,
-        severity=whole.severity,
-        file=whole.file,
-        line=whole.line,
-        col=col,
-        message=whole.message,
-        help=whole.help,
-        end_line=whole.line,
-        end_col=col + width,
-        source=whole.source,
-    )
+    return narrowed(whole, document, path, (text, finding.column, finding.length))
 
 
 def check_expressions(workspace: Workspace) -> list[Diagnostic]:

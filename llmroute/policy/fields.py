@@ -185,7 +185,7 @@ class _Reader(_Known):
         if self._places.token(node).kind == "quoted_identifier":
             message = f'"{word}" in double quotes is a field in JMESPath, and there is none'
             return "double-quotes", message, f"text is written in single quotes: '{word}'"
-        meant = did_you_mean(word, {*self._scope.roots, *self._scope.names})
+        meant = did_you_mean(word, {*self._scope.roots, *self._scope.names}) or self._home(word)
         if word in _CONSTANTS:
             value = "null" if word in ("None", "none") else word.lower()
             message = f'"{word}" is not known: {word} is read as a field, which is always null'
@@ -194,13 +194,20 @@ class _Reader(_Known):
         help_text = f"text is written in quotes: '{word}'"
         return "bare-word", message, f"{help_text}; or {meant}" if meant else help_text
 
+    def _home(self, word: str) -> str | None:
+        """Return the field that has a word for its name, where one root alone has such a field."""
+        homes = [root for root in sorted(self._scope.roots) if word in FIELDS.get(root, ())]
+        return f'did you mean "{homes[0]}.{word}"?' if len(homes) == 1 else None
+
     def _field(self, path: Sequence[str]) -> tuple[str, str, str]:
         parent, name, tree = ".".join(path[:-1]), path[-1], self.tree(path[:-1])
         message = f'{parent} has no field "{name}"'
         if tuple(path[:2]) == _METADATA:
             message = f'"{name}" is not declared under inputs of llmroute.yaml'
         listed = f"it has {', '.join(sorted(tree)) or 'none'}"
-        return "unknown-field", message, did_you_mean(name, tree) or listed
+        words = sorted(name.split("_"))
+        turned = next((known for known in tree if sorted(known.split("_")) == words), name)
+        return "unknown-field", message, did_you_mean(turned, tree) or listed
 
 
 def _compared(node: Node) -> set[int]:

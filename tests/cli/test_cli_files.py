@@ -129,3 +129,11 @@ def test_lint_of_a_path_that_is_not_there(here: Any) -> None:
     result = here("lint", "absent.yaml")
     assert (result.code, result.out) == (2, "")
     assert "absent.yaml: there is no such file or folder" in result.err
+
+
+def test_init_leaves_the_tests_of_shipped_policies_where_their_providers_are(
+    here: Any, tmp_path: Path
+) -> None:
+    assert here("init", "--provider", "ollama").code == 0
+    assert list((tmp_path / "policies").glob("*.yaml"))
+    assert not list((tmp_path / "policies").glob("*.test.yaml"))

@@ -17,7 +17,7 @@ import pytest
 from tests.cli.conftest import bare_environment, write_workspace
 
 ADDRESS = "http://127.0.0.1:9"
-BAD = "policy: balanced\nrules:\n  - {name: a, wieght: 10, prefer: target.provider == 'first'}\n"
+BAD = "policy: balanced\nrules:\n  - {name: a, wieght: 10, prefer: target.provider == 'second'}\n"
 GOOD = BAD.replace("wieght", "weight")
 
 
@@ -29,7 +29,7 @@ def root(tmp_path: Path) -> Path:
 PRETTY = """\
 policies/balanced.yaml:3:15: unknown key `wieght` in item 1 of `rules` [schema-unknown-key]
    |
- 3 |   - {name: a, wieght: 10, prefer: target.provider == 'first'}
+ 3 |   - {name: a, wieght: 10, prefer: target.provider == 'second'}
    |               ^^^^^^
    = help: did you mean "weight"?
 1 error; `llmroute lint --fix` mends 1 of them
@@ -160,8 +160,8 @@ DIFF = """\
 @@ -1,3 +1,3 @@
  policy: balanced
  rules:
--  - {name: a, wieght: 10, prefer: target.provider == 'first'}
-+  - {name: a, weight: 10, prefer: target.provider == 'first'}
+-  - {name: a, wieght: 10, prefer: target.provider == 'second'}
++  - {name: a, weight: 10, prefer: target.provider == 'second'}
 """
 
 

@@ -122,3 +122,61 @@ def test_wrong_usage_is_told(here: Program, arguments: list[str], told: str):
     done = prove(here, *arguments)
     assert done.code == 2
     assert told in done.err
+
+
+def test_what_no_request_makes_the_winner_is_told_in_seconds(here: Program):
+    done = prove(here, "cheapest", "--reachable", "anthropic/claude-opus-5")
+    assert done.code == 1
+    assert "another target is ahead of it for every request, whatever is measured" in done.out
+
+
+BEYOND = (
+    ("private", "--never", "now.weekday == `7` && target.provider == 'ollama'"),
+    ("balanced", "--never", "now.hour == `3` && contains(request.tags, 'x')"),
+    ("balanced", "--always", "live.success > `0.5` || request.stream"),
+    ("cheapest", "--reachable", "openai_litellm/gpt-6-luna"),
+    ("balanced", "--never", "target.id == 'ollama/any-model' && target.locality == 'cloud'"),
+    ("balanced", "--never", "request.metadata.privacy != 'private' && facts.turns > `2`"),
+    ("balanced", "--reachable", "ollama/llama3.1:8b"),
+)
+
+
+@pytest.mark.parametrize("claim", BEYOND, ids=" ".join)
+def test_every_counterexample_is_reproduced_from_its_file(
+    here: Program, tmp_path: Path, claim: tuple[str, ...]
+):
+    done = prove(here, *claim, "--json", "--save-situation", "case.json")
+    proof = json.loads(done.out)[0]
+    assert done.code == (0 if proof["outcome"] == "proved" else 1)
+    saved = (tmp_path / "case.json").read_text()
+    assert json.loads(saved) == proof["example"]["situation"]
+    ways = [
+        here("decide", "--situation", "case.json", "--json", "--config", str(ROOT)),
+        here("decide", "--situation", "-", "--json", "--config", str(ROOT), stdin=saved),
+        here("decide", "--situation", "-", "--json", "--config", str(ROOT), stdin=done.out),
+    ]
+    assert {(way.code, way.err) for way in ways} == {(0, "")}
+    assert len({way.out for way in ways}) == 1
+    decided = json.loads(ways[0].out)
+    ranking = [item["target"] for item in decided["ranking"]]
+    assert proof["example"]["target"] in ranking
+    if claim[1] == "--reachable":
+        assert decided["winner"] == proof["example"]["target"]
+
+
+def test_the_text_says_how_to_reproduce(here: Program):
+    claim = ("balanced", "--never", "now.hour == `3` && contains(request.tags, 'x')")
+    assert "--save-situation FILE keeps it for: llmroute decide" in prove(here, *claim).out
+    done = prove(here, *claim, "--save-situation", "my case.json")
+    assert "  llmroute decide --situation 'my case.json'" in done.out.splitlines()
+    assert here("decide", "--situation", "my case.json", "--config", str(ROOT)).code == 0
+
+
+def test_nothing_is_saved_without_an_example(here: Program, tmp_path: Path):
+    done = prove(here, "private", "--never", STAYS, "--save-situation", "case.json")
+    assert done.code == 0
+    assert "there is no example to save" in done.err
+    assert not (tmp_path / "case.json").exists()
+    done = prove(here, "balanced", "--never", "target.id", "--save-situation", "no/such/case.json")
+    assert done.code == 2
+    assert "cannot write" in done.err

@@ -14,6 +14,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from llmroute.cli.records import finding_record
+from llmroute.config.diagnostics import Diagnostic
+from llmroute.lint.formats.records import to_json
 from tests.cli.conftest import ROOT, bare_environment
 from tests.lab.testing_bench import POLICY, beside, write
 
@@ -279,3 +282,24 @@ def test_watching_runs_again_after_a_change(root: Path, tmp_path: Path) -> None:
         assert started.wait(10) == 130
         patience.cancel()
         started.stdout.close()
+
+
+def test_a_finding_is_a_record_as_lints() -> None:
+    fixed = Diagnostic("r", "error", "f", 2, 3, "m", end_line=2, end_col=5).with_fix("ab")
+    record = json.loads(json.dumps(finding_record(fixed)))
+    assert record["fix"] == {"line": 2, "col": 3, "end_line": 2, "end_col": 5, "text": "ab"}
+    assert [record] == json.loads(to_json([fixed]))
+
+
+def test_broken_files_are_findings_in_json(here: Any, root: Path) -> None:
+    beside(root, "- {name: a}\n")
+    (found, *_) = json.loads(here("test", "--config", "ws", "--json").out)["findings"]
+    assert (found["rule"], found["line"], found["fix"]) == ("schema-missing-key", 3, None)
+
+
+def test_json_cannot_steer_a_terminal(here: Any, root: Path) -> None:
+    name = "a\\e[31m \\x9b1m \\u202e"
+    beside(root, f'- {{name: "{name}", request: {{}}, expect: {{error: true}}}}\n')
+    result = here("test", "--config", "ws", "--json")
+    assert result.out.replace("\n", "").isprintable()
+    assert json.loads(result.out)["tests"][0]["name"] == "a\x1b[31m \x9b1m \u202e"

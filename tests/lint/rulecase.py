@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
 from llmroute.config.diagnostics import Diagnostic
@@ -37,8 +38,12 @@ discover: {}
 """
 
 
+#: The day on which the tests of rules stand.
+TODAY = date(2026, 11, 22)
+
+
 def project(root: Path, files: Mapping[str, str]) -> Project:
-    """Write files over a small right workspace and read it."""
+    """Write files over a small right workspace and read it, on 2026-11-22."""
     everything = {
         "llmroute.yaml": SETTINGS,
         "providers.d/cloud.yaml": CLOUD,
@@ -51,7 +56,7 @@ def project(root: Path, files: Mapping[str, str]) -> Project:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     workspace, found = read_workspace(root, {})
-    return Project(workspace, [*found, *check_expressions(workspace)])
+    return Project(workspace, [*found, *check_expressions(workspace)], today=TODAY)
 
 
 def rule(name: str) -> Rule:

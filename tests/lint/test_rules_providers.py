@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 import pytest
 
 from tests.lint.rulecase import found, project
@@ -215,13 +213,6 @@ RIGHT = [
     ),
     ("quality-figure", _models('quality: {source: s, date: "2026-01-01"}')),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _today(monkeypatch):
-    """Stand on 2026-11-22, whatever the day is."""
-    for name in ("price_stale", "price_expired"):
-        monkeypatch.setattr(f"llmroute.lint.rules.{name}.today_of", lambda _: date(2026, 11, 22))
 
 
 @pytest.mark.parametrize(("name", "text", "places", "part"), WRONG)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from datetime import date
+from datetime import UTC, date, datetime, time
 
 import pytest
 
@@ -44,13 +45,6 @@ TABLE = _tables.LitellmTable(
 )
 
 
-@pytest.fixture(autouse=True)
-def _today(monkeypatch):
-    """Stand on 2026-11-22, whatever the day is."""
-    for module in (price_drift, model_retired):
-        monkeypatch.setattr(module, "today_of", lambda _: date(2026, 11, 22))
-
-
 def _drift(tmp_path, text, *tables):
     made = project(tmp_path, {"providers.d/x.yaml": text})
     return list(price_drift.drifted(made, tables or (TABLE,)))
@@ -59,7 +53,43 @@ def _drift(tmp_path, text, *tables):
 def test_a_price_beyond_one_percent_of_the_tables_is_told(tmp_path):
     (item,) = _drift(tmp_path, _priced("input: 1, output: 2"))
     assert (item.rule, item.severity, item.line, item.col) == ("price-drift", "note", 5, 30)
-    assert item.message == "input of m is 1; LiteLLM 1.2.3 has 1.02"
+    assert item.message == "prices of m differ from the tables: input is 1, 1.02 in LiteLLM 1.2.3"
+
+
+def test_all_prices_of_a_model_are_one_finding(tmp_path):
+    agreeing = _tables.LitellmTable(
+        "B",
+        {
+            "m": {
+                "litellm_provider": "openai",
+                "input_cost_per_token": 3e-06,
+                "cache_read_input_token_cost": 5e-07,
+            }
+        },
+    )
+    text = _priced("output: 9, input: 1, cache_read: 0.5")
+    (item,) = _drift(tmp_path, text, TABLE, agreeing)
+    assert (item.line, item.col) == (5, 41)
+    assert item.message == (
+        "prices of m differ from the tables: input is 1, 1.02 in LiteLLM 1.2.3 and 3 in B, "
+        "output is 9, 2.01 in LiteLLM 1.2.3"
+    )
+
+
+@pytest.mark.parametrize(
+    ("dated", "by", "told"),
+    [
+        ('date: "2026-11-01"', date(2026, 11, 2), 1),
+        ('date: "2026-11-01"', date(2026, 11, 1), 0),
+        ('date: "2026-11-01"', date(2026, 10, 31), 0),
+        ('date: "2026-11-01"', None, 1),
+        ("source: unknown", date(2020, 1, 1), 1),
+    ],
+)
+def test_a_price_that_was_looked_up_later_is_the_newer_one(dated, by, told, tmp_path):
+    row = {"litellm_provider": "openai", "input_cost_per_token": 3e-06}
+    table = _tables.LitellmTable("T", {"m": row}, by)
+    assert len(_drift(tmp_path, _priced(f"input: 1, output: 2, {dated}"), table)) == told
 
 
 @pytest.mark.parametrize(
@@ -90,7 +120,7 @@ def test_a_prefix_names_the_vendor(tmp_path):
         "models: [{model: m, cost: {input: 8, output: 8}}]\n"
     )
     (item,) = _drift(tmp_path, text)
-    assert item.message == "input of m is 8; LiteLLM 1.2.3 has 9"
+    assert item.message == "prices of m differ from the tables: input is 8, 9 in LiteLLM 1.2.3"
 
 
 @pytest.mark.parametrize(
@@ -130,6 +160,13 @@ def test_tables_of_packages_that_are_not_there_or_broken_are_left_out(tmp_path, 
     entry = made.find("m", {"base_url": "${A:-https://api.openai.com/v1}"}, date(2026, 11, 22))
     assert entry is not None
     assert entry.rates == {"input": 2.0}
+    for day in (date(2026, 3, 4), date(1970, 1, 1)):  # some tools set all times to the latter
+        when = datetime.combine(day, time(12), UTC).timestamp()
+        os.utime(table, (when, when))
+        (made,) = _tables.litellm_tables()
+        entry = made.find("m", {"base_url": "https://api.openai.com/v1"}, date(2026, 11, 22))
+        assert entry is not None
+        assert entry.by == (day if day.year > 2000 else None)
 
 
 class _Match:

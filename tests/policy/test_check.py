@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from llmroute.config.yaml import parse
 from llmroute.policy import check_policy, check_workspace
 
@@ -23,3 +25,36 @@ def test_names_under_let_cannot_read_one_another_and_are_told_so():
     assert (finding.rule, finding.line, finding.col) == ("unknown-field", 4, 6)
     assert "cannot read one another" in finding.message
     assert finding.help == "write out here what a stands for"
+
+
+@pytest.mark.parametrize(
+    ("prefer", "helped"),
+    [
+        ("prices", 'did you mean "price"?'),
+        ("Quality", 'did you mean "quality"?'),
+        ("costs", "did you mean prefer: {cost: {half: 0.01}}?"),
+        ("latencies", "did you mean prefer: {latency: {half: 2s}}?"),
+        ("trougput", "did you mean prefer: {throughput: {half: 50}}?"),
+        ("fact", 'did you mean "facts"?'),
+        ("code", 'did you mean "coding"?'),
+        ("price.half", "price is a preference, no field: it stands alone, prefer: price"),
+        (
+            "coding && latency",
+            "latency is a preference, no field: it stands alone, prefer: {latency: {half: 2s}}",
+        ),
+    ],
+)
+def test_the_names_of_preferences_are_suggested(prefer, helped):
+    text = f"policy: p\nlet: {{coding: facts.code}}\nrules:\n  - prefer: {prefer}\n"
+    document, _ = parse(text, "policies/p.yaml")
+    assert document is not None
+    (finding,) = check_policy(document)
+    assert (finding.rule, finding.line, finding.help) == ("unknown-field", 4, helped)
+
+
+def test_a_preference_without_its_half_is_told_once():
+    text = "policy: p\nrules:\n  - prefer: latency\n"
+    document, _ = parse(text, "policies/p.yaml")
+    assert document is not None
+    (finding,) = check_policy(document)
+    assert (finding.rule, finding.help) == ("prefer-half", "write prefer: {latency: {half: 2s}}")

@@ -29,6 +29,7 @@ def add(commands: Commands) -> None:
             'llmroute decide "our salaries" --metadata privacy=private --policy cheap',
             "llmroute decide --input-tokens 300000 --max-cost 0.50 --json < report.txt",
             'llmroute decide "fix this bug" --format markdown >> pull-request.md',
+            "llmroute decide --situation case.json",
         ],
     )
     add_request_options(parser)
@@ -36,6 +37,12 @@ def add(commands: Commands) -> None:
     group.add_argument("--offline", action="store_true", help="do not ask local servers")
     group.add_argument(
         "--assume-usable", action="store_true", help="ignore missing keys and servers down"
+    )
+    group.add_argument(
+        "--situation",
+        metavar="FILE",
+        help="decide a situation that `prove --save-situation` wrote, all targets usable; - for "
+        "stdin",
     )
     parser.add_argument_group("what is printed").add_argument(
         "--format",
@@ -47,6 +54,12 @@ def add(commands: Commands) -> None:
 def _run(args: Namespace) -> int:
     if args.json and args.format not in (None, "json"):
         raise UsageError(f"--json and --format {args.format} exclude each other; give one of them")
+    if args.situation is not None:
+        from llmroute.cli.situations import decide_situation
+
+        decision = decide_situation(args)
+        _show(decision, args.format or ("bare" if args.json else "text"))
+        return 0 if decision.winner else 1
     router = open_router(args, offline=args.offline, fixed=True)
     with router:
         asked = make_request(args, router)

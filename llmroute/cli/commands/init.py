@@ -108,7 +108,7 @@ def _lint(root: Path) -> int:
 
     from llmroute.lint import lint, render
 
-    found = [item for item in lint([root]) if item.severity != "note"]
+    found = [item for item in lint([root], analyses=False) if item.severity != "note"]
     if found:
         with suppress(OSError):
             render(found, sys.stderr)

@@ -92,7 +92,7 @@ def _run(args: Namespace) -> int:
     if args.watch:
         from llmroute.cli.watching import watch
 
-        return watch(_paths(args), lambda: _once(args))
+        return watch(_watched(args), lambda: _once(args))
     return _once(args)
 
 
@@ -111,6 +111,15 @@ def _paths(args: Namespace) -> list[Path]:
     return args.paths or [Path(args.config) if args.config else find_root()]
 
 
+def _watched(args: Namespace) -> list[Path]:
+    """Return what is checked, and the workspaces around it: what is right depends on them."""
+    from llmroute.lint.check import root_of
+
+    paths = _paths(args)
+    roots = (root_of(path.absolute()) for path in paths)
+    return [*paths, *(root for root in roots if root)]
+
+
 def _once(args: Namespace) -> int:
     """Check, after fixing if that is wanted; return the exit code."""
     paths, analyses = _paths(args), not args.no_analyses
@@ -121,11 +130,10 @@ def _once(args: Namespace) -> int:
 def _checked(args: Namespace, paths: Sequence[Path], *, analyses: bool) -> int:
     from llmroute.lint import lint
 
-    if args.fix and _fixed(paths, analyses=analyses, only_show=args.diff):
-        return FINDINGS
+    fixable = args.fix and _fixed(paths, analyses=analyses, only_show=args.diff)
+    found = lint(paths, analyses=analyses and not args.diff)
     if args.diff:
-        return FINE
-    found = lint(paths, analyses=analyses)
+        return _code(found, ()) or (FINDINGS if fixable else FINE)
     failing = _LEVELS[args.fail_level]
     _write(found, "json" if args.json else args.format or "pretty", failing)
     return _code(found, failing)

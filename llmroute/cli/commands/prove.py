@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from llmroute.cli.output import dump, say
+from llmroute.cli.output import dump, note, say
 from llmroute.cli.parser import Commands
 from llmroute.errors import UsageError
 
@@ -54,6 +55,11 @@ def add(commands: Commands) -> None:
         "--limit", metavar="N", type=int, default=100_000, help="cases to look at (100000)"
     )
     parser.add_argument(
+        "--save-situation",
+        metavar="FILE",
+        help="write the first example for `llmroute decide --situation FILE`",
+    )
+    parser.add_argument(
         "--format", choices=("text", "json"), help="the form; --json is short for --format json"
     )
 
@@ -69,11 +75,26 @@ def _run(args: Namespace) -> int:
         data = settings.data if settings else {}
         world = World(router.catalog, data, _now(data.get("timezone")), cases=args.limit)
         proofs = [_proof(args, policy, router, world) for policy in _policies(args, router)]
+    if args.save_situation is not None:
+        _save(args.save_situation, proofs)
     if args.json or args.format == "json":
         dump([proof.to_dict() for proof in proofs])
     else:
-        say("\n\n".join("\n".join(_lines(proof)) for proof in proofs))
+        say("\n\n".join("\n".join(_lines(proof, args.save_situation)) for proof in proofs))
     return _code(proofs)
+
+
+def _save(name: str, proofs: Sequence[Proof]) -> None:
+    """Write the first example as JSON; where there is none, nothing is written."""
+    example = next((proof.example for proof in proofs if proof.example), None)
+    if example is None:
+        note("llmroute: there is no example to save")
+        return
+    text = json.dumps(example.saved, ensure_ascii=False, indent=2)
+    try:
+        Path(name).write_text(f"{text}\n", encoding="utf-8")
+    except OSError as exc:
+        raise UsageError(f"--save-situation: cannot write {name}: {exc.strerror}") from exc
 
 
 def _now(timezone: str | None) -> datetime:
@@ -152,7 +173,7 @@ def _target(name: str, router: Router) -> str:
     return name
 
 
-def _lines(proof: Proof) -> Iterator[str]:
+def _lines(proof: Proof, saved: str | None = None) -> Iterator[str]:
     from llmroute.policy.explaining.wording import clean
 
     word = {"proved": "proved", "refuted": "REFUTED", "undecided": "NOT DECIDED"}[proof.outcome]
@@ -163,7 +184,7 @@ def _lines(proof: Proof) -> Iterator[str]:
     for text in proof.why:
         yield f"  because {clean(text)}"
     if proof.example is not None:
-        yield from _example(proof.example)
+        yield from _example(proof.example, saved)
     for text in (*proof.notes, *(proof.scope if proof.outcome == "proved" else ())):
         yield f"  {text}"
     if proof.counts:
@@ -178,15 +199,17 @@ def _counted(proof: Proof) -> str:
     )
 
 
-def _example(example: Counterexample) -> Iterator[str]:
+def _example(example: Counterexample, saved: str | None) -> Iterator[str]:
     from llmroute.policy.explaining.wording import clean
 
     yield f"  {clean(example.says)}"
     yield f"  with {clean(example.situation.describe())}"
-    yield f"  {example.command}"
     if example.listing is not None:
         listed = json.dumps(dict(example.listing), ensure_ascii=False)
         yield f"  where {example.provider} lists the model {clean(listed)}"
-    beyond: tuple[Any, ...] = example.situation.beyond()
-    if beyond:
-        yield f"  the command line cannot say: {clean(', '.join(beyond))} (--json has all of it)"
+    if saved is not None:
+        yield f"  llmroute decide --situation {shlex.quote(saved)}"
+    elif example.complete:
+        yield f"  {example.command}"
+    else:
+        yield "  --save-situation FILE keeps it for: llmroute decide --situation FILE"

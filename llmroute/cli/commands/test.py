@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmroute.cli.output import dump, note, say
+from llmroute.cli.output import dump, note
 from llmroute.cli.parser import Commands
-from llmroute.errors import LlmrouteError, UsageError
+from llmroute.errors import UsageError
 
 if TYPE_CHECKING:
     from llmroute.config.diagnostics import Diagnostic
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["add"]
 
 _FINE, _FAILED, _BROKEN = 0, 1, 3
-#: Milliseconds without a change until watching comes round.
-_TURN = 200
-_INSTALL = "--watch needs the package watchfiles: pip install 'llmroute[watch]'"
 
 
 def add(commands: Commands) -> None:
@@ -59,7 +56,10 @@ def _run(args: Namespace) -> int:
     if args.threshold is not None and not 0 <= args.threshold <= 100:
         raise UsageError(f"--threshold is {args.threshold:g}; it must be from 0 to 100")
     if args.watch:
-        return _watch(args)
+        from llmroute.cli.watching import watch
+
+        paths = _paths(args)
+        return watch([*paths, _root(args, paths)], lambda: _once(args))
     return _once(args)
 
 
@@ -67,7 +67,7 @@ def _once(args: Namespace) -> int:
     """Read everything, run what is meant, print it."""
     from llmroute.lab.testing import run_tests
 
-    paths = [Path(text) for text in args.what if _is_path(text)]
+    paths = _paths(args)
     workspace, broken = _read(_root(args, paths))
     if broken:
         return _report_broken(args, broken)
@@ -84,6 +84,10 @@ def _once(args: Namespace) -> int:
     _report(args, results.outcomes, coverage)
     low = coverage is not None and coverage.percent < (args.threshold or 0)
     return _FAILED if results.failed or low else _FINE
+
+
+def _paths(args: Namespace) -> list[Path]:
+    return [Path(text) for text in args.what if _is_path(text)]
 
 
 def _is_path(text: str) -> bool:
@@ -231,36 +235,3 @@ def _write_junit(
         Path(args.junit).write_text(junit(outcomes, broken), encoding="utf-8")
     except OSError as exc:
         raise UsageError(f"--junit: cannot write {args.junit}: {exc.strerror}") from exc
-
-
-def _watch(args: Namespace) -> int:
-    """Run the tests now and after each change, until interrupted."""
-    try:
-        from watchfiles import watch
-    except ImportError as exc:
-        raise UsageError(_INSTALL) from exc
-    paths = [Path(text) for text in args.what if _is_path(text)]
-    root = _root(args, paths)
-    folders = {path if path.is_dir() else path.parent for path in (root, *paths)}
-    changed = watch(*folders, watch_filter=_counts, rust_timeout=_TURN, yield_on_timeout=True)
-    for number, changes in enumerate(changed):
-        if changes:
-            names = sorted({Path(name).name for _, name in changes})
-            say(f"\nchanged: {', '.join(names)}")
-        if changes or number == 0:  # the first run comes when changes are seen already
-            _again(args)
-    return _FINE
-
-
-def _counts(_change: object, path: str) -> bool:
-    """Whether a changed file can change what comes of tests."""
-    return path.endswith(".yaml")
-
-
-def _again(args: Namespace) -> None:
-    """Run the tests; what is wrong now may be right after the next change."""
-    try:
-        _once(args)
-    except LlmrouteError as exc:
-        note(f"llmroute: {exc}")
-    note("llmroute: watching for changes, Ctrl-C ends it")

@@ -6,7 +6,6 @@ llmroute ran in (`%SRCROOT%`), or by an absolute URI where they stand elsewhere.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +14,7 @@ from urllib.parse import quote
 
 from llmroute import __version__
 from llmroute.config.diagnostics import Diagnostic, Edit
+from llmroute.config.printing import to_json
 from llmroute.lint.guide import Page, pages, to_text
 
 __all__ = ["SCHEMA", "to_sarif"]
@@ -41,7 +41,7 @@ def to_sarif(found: Sequence[Diagnostic]) -> str:
         "results": [_result(item, names.index(item.rule)) for item in found],
     }
     log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
-    return json.dumps(log, indent=2, ensure_ascii=False) + "\n"
+    return to_json(log) + "\n"
 
 
 def _rule(name: str) -> dict[str, Any]:

@@ -9,6 +9,22 @@ from llmroute.config.diagnostics import Severity
 __all__ = ["PAGES"]
 
 PAGES: Mapping[str, tuple[Severity, str]] = {
+    "bare-number": (
+        "error",
+        """A number stands without backticks.
+
+Wrong:
+    rules:
+      - {name: short prompts, weight: 10, when: facts.tokens < 1000, prefer: price}
+
+Right:
+    rules:
+      - {name: short prompts, weight: 10, when: facts.tokens < `1000`, prefer: price}
+
+Why: In JMESPath numbers, true, false and null are JSON between backticks; without them a number
+is no expression.
+""",
+    ),
     "bare-word": (
         "error",
         """A word without quotes stands where text or a number is compared.
@@ -155,6 +171,21 @@ Right:
       - {name: coders, weight: 10, prefer: "contains(target.specializations, 'code')"}
 
 Why: Such a call fails on every request. The functions are those of JMESPath.
+""",
+    ),
+    "unclosed-quote": (
+        "error",
+        """A quote or backtick that opens a text is not closed.
+
+Wrong:
+    rules:
+      - {name: coding, weight: 10, when: facts.task == 'code, prefer: quality}
+
+Right:
+    rules:
+      - {name: coding, weight: 10, when: facts.task == 'code', prefer: quality}
+
+Why: Nothing tells where the text ends, so the rest of the expression cannot be read.
 """,
     ),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from llmroute.lint.rules._models import Model, models
@@ -42,9 +42,8 @@ def rates(cost: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], floa
 
 
 def today_of(project: Project) -> date:
-    """Return the day that prices are judged by: the project's own, else today in UTC."""
-    given: date | None = getattr(project, "today", None)
-    return given or datetime.now(UTC).date()
+    """Return the day that prices are judged by."""
+    return project.today
 
 
 def day(text: str | None) -> date | None:

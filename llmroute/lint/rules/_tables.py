@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -26,14 +26,20 @@ _LITELLM = {
     "cache_write": "cache_creation_input_token_cost",
 }
 _MILLION = 1_000_000
+#: Neither package is older.
+_FIRST_YEAR = 2023
 
 
 class Entry(NamedTuple):
-    """What a table says of a model: USD per million tokens by our keys, and its last day."""
+    """What a table says of a model: USD per million tokens by our keys, and its last day.
+
+    `by` is a day by which the table was written, None where that is unknown.
+    """
 
     table: str
     rates: Mapping[str, float]
     retired: date | None = None
+    by: date | None = None
 
 
 class Table(Protocol):
@@ -47,9 +53,12 @@ class Table(Protocol):
 class LitellmTable:
     """LiteLLM's table: model → prices per token."""
 
-    def __init__(self, name: str, models: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(
+        self, name: str, models: Mapping[str, Mapping[str, Any]], by: date | None = None
+    ) -> None:
         self._name = name
         self._models = models
+        self._by = by
 
     def find(self, upstream: str, endpoint: Mapping[str, Any], day: date) -> Entry | None:  # noqa: ARG002 - the protocol's
         """Return the entry of the model, if it is the same vendor's."""
@@ -57,7 +66,7 @@ class LitellmTable:
         for key in (f"{prefix}{upstream}", upstream):
             found = self._models.get(key)
             if isinstance(found, Mapping) and _same_vendor(found, prefix, endpoint):
-                return Entry(self._name, dict(_per_million(found)), _day(found))
+                return Entry(self._name, dict(_per_million(found)), _day(found), self._by)
         return None
 
 
@@ -87,9 +96,10 @@ def _day(found: Mapping[str, Any]) -> date | None:
 class GenaiTable:
     """The table of genai-prices: providers with patterns of their addresses, and models."""
 
-    def __init__(self, name: str, providers: Sequence[Any]) -> None:
+    def __init__(self, name: str, providers: Sequence[Any], by: date | None = None) -> None:
         self._name = name
         self._providers = providers
+        self._by = by
 
     def find(self, upstream: str, endpoint: Mapping[str, Any], day: date) -> Entry | None:
         """Return the entry of the model at the provider with the endpoint's address."""
@@ -98,7 +108,7 @@ class GenaiTable:
                 continue
             for model in provider.models:
                 if model.id == upstream:
-                    return Entry(self._name, dict(_rates(model, day)))
+                    return Entry(self._name, dict(_rates(model, day)), by=self._by)
         return None
 
 
@@ -130,11 +140,12 @@ def litellm_tables() -> Iterator[Table]:
     """Yield LiteLLM's table where it is installed: the one that tells last days."""
     spec = find_spec("litellm")  # finds, does not import
     for folder in (spec and spec.submodule_search_locations) or ():
+        path = Path(folder) / _FILE
         try:
-            models = json.loads((Path(folder) / _FILE).read_text(encoding="utf-8"))
+            models = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
-        yield LitellmTable(f"LiteLLM {_version('litellm')}", models)
+        yield LitellmTable(f"LiteLLM {_version('litellm')}", models, _written_by(path))
         return
 
 
@@ -142,10 +153,25 @@ def _genai() -> Iterator[Table]:
     if find_spec("genai_prices") is None:
         return
     try:
-        providers = import_module("genai_prices.data").providers
+        data = import_module("genai_prices.data")
+        providers = data.providers
     except (ImportError, AttributeError):
         return
-    yield GenaiTable(f"genai-prices {_version('genai-prices')}", providers)
+    by = _written_by(Path(data.__file__)) if data.__file__ else None
+    yield GenaiTable(f"genai-prices {_version('genai-prices')}", providers, by)
+
+
+def _written_by(path: Path) -> date | None:
+    """Return the day from which a file stands here: what is in it is not younger.
+
+    Packages are written when they are installed, except by tools that set all times to one long
+    ago: those say nothing.
+    """
+    try:
+        day = datetime.fromtimestamp(path.stat().st_mtime, UTC).date()
+    except (OSError, ValueError, OverflowError):
+        return None
+    return day if day.year >= _FIRST_YEAR else None
 
 
 def _version(package: str) -> str:

@@ -34,7 +34,6 @@ from typing import TYPE_CHECKING
 from llmroute.config.diagnostics import Diagnostic
 from llmroute.lint.registry import Rule
 from llmroute.lint.rules._models import models
-from llmroute.lint.rules._prices import today_of
 from llmroute.lint.rules._tables import Table, litellm_tables
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def _check(project: Project) -> Iterator[Diagnostic]:
 
 def retired(project: Project, tables: Iterable[Table]) -> Iterator[Diagnostic]:
     """Yield every model for which a table has a last day that is past or near."""
-    known, today = tuple(tables), today_of(project)
+    known, today = tuple(tables), project.today
     for model in models(project) if known else ():
         if model.number is None:
             continue

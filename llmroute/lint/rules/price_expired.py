@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from llmroute.config.diagnostics import Diagnostic
 from llmroute.lint.registry import Rule
-from llmroute.lint.rules._prices import day, priced, today_of
+from llmroute.lint.rules._prices import day, priced
 
 if TYPE_CHECKING:
     from llmroute.lint.project import Project
@@ -34,7 +34,7 @@ __all__ = ["RULE"]
 
 
 def _check(project: Project) -> Iterator[Diagnostic]:
-    today = today_of(project)
+    today = project.today
     for model, cost in priced(project):
         first, last = day(cost.get("valid_from")), day(cost.get("valid_until"))
         if last is not None and last < today:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from llmroute.config.diagnostics import Diagnostic
 from llmroute.lint.registry import Rule
-from llmroute.lint.rules._prices import day, priced, rates, today_of
+from llmroute.lint.rules._prices import day, priced, rates
 
 if TYPE_CHECKING:
     from llmroute.lint.project import Project
@@ -36,7 +36,7 @@ _DAYS = 180
 
 
 def _check(project: Project) -> Iterator[Diagnostic]:
-    today = today_of(project)
+    today = project.today
     for model, cost in priced(project):
         dated = day(cost.get("date"))
         if not any(price for _, price in rates(cost)):

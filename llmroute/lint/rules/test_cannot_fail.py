@@ -34,19 +34,13 @@ __all__ = ["RULE"]
 
 
 def _check(project: Project) -> Iterator[Diagnostic]:
-    for document in project.policies.values():
-        for index, test in enumerate(document.data.get("tests") or ()):
-            reasons = [_reason(key, value, test) for key, value in test["expect"].items()]
-            if not all(reasons):
-                continue
-            yield document.diagnostic(
-                RULE.name,
-                f"this cannot fail: {'; '.join(filter(None, reasons))}",
-                ("tests", index, "expect"),
-                key=True,
-                help="expect a target, a locality or a rejection that the policy brings about",
-                severity="warning",
-            )
+    for test in project.tests:
+        expected = test.data["expect"].items()
+        reasons = [_reason(key, value, test.data) for key, value in expected]
+        if all(reasons):
+            message = f"this cannot fail: {'; '.join(filter(None, reasons))}"
+            help_text = "expect a target, a locality or a rejection that the policy brings about"
+            yield test.finding(RULE.name, message, "expect", key=True, help=help_text)
 
 
 def _reason(key: str, value: Any, test: Mapping[str, Any]) -> str | None:

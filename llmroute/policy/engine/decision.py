@@ -186,6 +186,11 @@ class Decision:
     def _details(self) -> Details:
         return details(self._search)
 
+    def target(self, target_id: str) -> Target:
+        """Return one of the policy's targets, eligible or not, by its id."""
+        policy = self._search.policy
+        return policy.targets[policy.table.places[target_id]]
+
     def estimate(self, target: Target) -> Estimate:
         """Return what the request will need at one of the policy's targets."""
         return self._search.estimate(self._search.policy.table.places[target.id])
