@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.mutation_effects import Effects
 from bench.mutations import Mutant, draw, shipped_files
 from llmroute.config.workspace import read_workspace
-from llmroute.lab.testing import run_tests
+from llmroute.lab.testing.testing import run_tests
 from llmroute.lint.check import judged
 
 __all__ = ["Shop", "Verdict", "main"]

@@ -12,8 +12,8 @@ from llmroute.config.document import Document
 from llmroute.config.workspace import Workspace
 from llmroute.config.yaml import parse
 from llmroute.errors import LlmrouteError
-from llmroute.lab.testing_bench import Bench
-from llmroute.lab.testing_files import Case
+from llmroute.lab.testing.bench import Bench
+from llmroute.lab.testing.files import Case
 from llmroute.types import Usage
 
 __all__ = ["POLICIES", "Effects"]

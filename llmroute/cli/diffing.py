@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from llmroute.config.diagnostics import did_you_mean
 from llmroute.errors import UsageError
-from llmroute.lab.diff import (
+from llmroute.lab.diffing.diff import (
     Compared,
     Diff,
     Logged,

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from llmroute.catalog.cost import format_usd, nano_to_usd
 from llmroute.cli.output import is_terminal, say, show
-from llmroute.lab.diff import Change, Compared, Diff, Group, Totals, Verdict
+from llmroute.lab.diffing.diff import Change, Compared, Diff, Group, Totals, Verdict
 from llmroute.policy.explaining.wording import clean
 
 __all__ = ["as_markdown", "say_text"]

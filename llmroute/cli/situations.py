@@ -14,7 +14,7 @@ from llmroute.errors import UsageError
 
 if TYPE_CHECKING:
     from llmroute.catalog.model import Target
-    from llmroute.lab.domain_saved import Saved
+    from llmroute.lab.domain.saved import Saved
     from llmroute.policy.engine.decision import Decision
     from llmroute.router import Router
 
@@ -35,7 +35,7 @@ def decide_situation(args: Namespace) -> Decision:
         UsageError: the file cannot be read, or is of no situation of this workspace.
 
     """
-    from llmroute.lab.domain_saved import parse_situation
+    from llmroute.lab.domain.saved import parse_situation
 
     _check(args)
     label = "stdin" if args.situation == "-" else args.situation

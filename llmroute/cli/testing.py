@@ -11,7 +11,7 @@ from llmroute.cli.output import is_terminal, say, show, table
 
 if TYPE_CHECKING:
     from llmroute.config.diagnostics import Diagnostic
-    from llmroute.lab.testing import Coverage, Outcome
+    from llmroute.lab.testing.testing import Coverage, Outcome
 
 __all__ = ["counted", "outcome_record", "percent", "show_broken", "show_coverage", "show_outcomes"]
 

@@ -103,7 +103,7 @@ def _of_tests(
     """Return the right files of tests beside policies, and the findings of reading all of them."""
     if not any((workspace.root / "policies").glob("*.test.yaml")):
         return [], []
-    from llmroute.lab.testing_files import read_cases
+    from llmroute.lab.testing.files import read_cases
 
     cases, found = read_cases(workspace)
     if any(item.severity == "error" for item in loading):  # a faulty policy is not unknown

@@ -24,7 +24,7 @@ from llmroute.policy.source import PolicySource, policy_source
 if TYPE_CHECKING:
     from llmroute.catalog.build import Catalog
     from llmroute.catalog.model import Target
-    from llmroute.lab.domain import Domain
+    from llmroute.lab.domain.domain import Domain
     from llmroute.policy.engine.compiled import CompiledPolicy
 
 __all__ = ["Placed", "PolicyTest", "Project", "Scope"]
@@ -201,7 +201,7 @@ class Project:
 
     def domain(self, name: str) -> Domain:
         """Return the finite set of requests that a policy can tell apart, once."""
-        from llmroute.lab.domain import Domain
+        from llmroute.lab.domain.domain import Domain
 
         if name not in self._domains:
             settings = self.settings or None

@@ -18,12 +18,12 @@ from llmroute.cli.records import finding_record
 from llmroute.config.diagnostics import Diagnostic
 from llmroute.lint.formats.records import to_json
 from tests.cli.conftest import ROOT, bare_environment
-from tests.lab.testing_bench import POLICY, beside, write
+from tests.lab.testing.testing_bench import POLICY, beside, write
 
 GOOD = "- {name: small first, request: {input_tokens: 1000}, expect: {target: far/small}}\n"
 BAD = "- {name: near first, request: {input_tokens: 1000}, expect: {target: near/m}}\n"
 
-#: Points as in tests/lab/testing_bench.py; 1,000 tokens in and 500 out cost 1 + 1 thousandths of
+#: Points as in tests/lab/testing/bench.py; 1,000 tokens in and 500 out cost 1 + 1 thousandths of
 #: a dollar at far/small, $1.33 per million tokens of that mix, and ten times that at far/big.
 FAILURE = """\
 FAIL p: near first

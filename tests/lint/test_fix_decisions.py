@@ -16,7 +16,7 @@ import pytest
 from llmroute.cli import main
 from llmroute.config.diagnostics import Diagnostic
 from llmroute.config.workspace import Workspace, read_workspace
-from llmroute.lab.diff import Compared, Names, Side, compare
+from llmroute.lab.diffing.diff import Compared, Names, Side, compare
 from llmroute.lint.fix import fixes, write
 from llmroute.lint.project import Project
 from llmroute.lint.registry import Rule

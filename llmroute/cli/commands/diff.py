@@ -14,7 +14,7 @@ from llmroute.errors import UsageError
 
 if TYPE_CHECKING:
     from llmroute.cli.diffing_states import BrokenError
-    from llmroute.lab.diff import Diff, Logged
+    from llmroute.lab.diffing.diff import Diff, Logged
 
 __all__ = ["add"]
 
@@ -92,7 +92,7 @@ def _log(name: str, now: datetime) -> tuple[list[Logged], list[str]]:
         UsageError: it cannot be read, or holds no request.
 
     """
-    from llmroute.lab.diff_log import read_log
+    from llmroute.lab.diffing.log import read_log
 
     try:
         with Path(name).open("rb") as lines:

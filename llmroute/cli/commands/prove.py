@@ -15,7 +15,7 @@ from llmroute.cli.parser import Commands
 from llmroute.errors import UsageError
 
 if TYPE_CHECKING:
-    from llmroute.lab.prove import Counterexample, Proof, World
+    from llmroute.lab.proving.prove import Counterexample, Proof, World
     from llmroute.policy.policy import Policy
     from llmroute.router import Router
 
@@ -66,7 +66,7 @@ def add(commands: Commands) -> None:
 
 def _run(args: Namespace) -> int:
     _check(args)
-    from llmroute.lab.prove import World
+    from llmroute.lab.proving.prove import World
     from llmroute.router import Router
 
     root = args.config or (_root_around(args.policy) if args.policy else None)
@@ -151,7 +151,12 @@ def _policy(name: str, router: Router) -> Policy:
 
 
 def _proof(args: Namespace, policy: Policy, router: Router, world: World) -> Proof:
-    from llmroute.lab.prove import check_claim, prove_claim, prove_equivalent, prove_reachable
+    from llmroute.lab.proving.prove import (
+        check_claim,
+        prove_claim,
+        prove_equivalent,
+        prove_reachable,
+    )
 
     kind = next(name for name in _CLAIMS if getattr(args, name) is not None)
     said = getattr(args, kind)

@@ -15,7 +15,7 @@ from llmroute.errors import UsageError
 if TYPE_CHECKING:
     from llmroute.config.diagnostics import Diagnostic
     from llmroute.config.workspace import Workspace
-    from llmroute.lab.testing import Case, Coverage, Outcome
+    from llmroute.lab.testing.testing import Case, Coverage, Outcome
 
 __all__ = ["add"]
 
@@ -65,7 +65,7 @@ def _run(args: Namespace) -> int:
 
 def _once(args: Namespace) -> int:
     """Read everything, run what is meant, print it."""
-    from llmroute.lab.testing import run_tests
+    from llmroute.lab.testing.testing import run_tests
 
     paths = _paths(args)
     workspace, broken = _read(_root(args, paths))
@@ -229,7 +229,7 @@ def _write_junit(
 ) -> None:
     if args.junit is None:
         return
-    from llmroute.lab.testing import junit
+    from llmroute.lab.testing.testing import junit
 
     try:
         Path(args.junit).write_text(junit(outcomes, broken), encoding="utf-8")

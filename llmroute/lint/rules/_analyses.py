@@ -7,8 +7,8 @@ from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from llmroute.lab.analysis_conditions import Conditions, Constant
-from llmroute.lab.analysis_rules import Fleet
+from llmroute.lab.analysis.conditions import Conditions, Constant
+from llmroute.lab.analysis.rules import Fleet
 from llmroute.policy.expressions.expression import Expression, field_paths
 from llmroute.policy.source import PolicySource
 

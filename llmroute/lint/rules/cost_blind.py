@@ -27,14 +27,14 @@ from llmroute.config.diagnostics import Diagnostic
 from llmroute.lint.registry import Rule
 
 if TYPE_CHECKING:
-    from llmroute.lab.analysis_costs import Blind
+    from llmroute.lab.analysis.costs import Blind
     from llmroute.lint.project import Project
 
 __all__ = ["RULE"]
 
 
 def _check(project: Project) -> Iterator[Diagnostic]:
-    from llmroute.lab.analysis_costs import Costs
+    from llmroute.lab.analysis.costs import Costs
     from llmroute.lint.rules._analyses import own_policies
 
     costs = Costs(project.targets, project.today) if project.targets else None

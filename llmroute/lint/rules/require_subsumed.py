@@ -31,7 +31,7 @@ __all__ = ["RULE"]
 
 
 def _check(project: Project) -> Iterator[Diagnostic]:
-    from llmroute.lab.analysis_requires import subsuming
+    from llmroute.lab.analysis.requires import subsuming
     from llmroute.lint.rules._analyses import conditions, own_policies, own_requirements
 
     answers = conditions(project)

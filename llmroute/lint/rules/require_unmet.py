@@ -33,7 +33,7 @@ __all__ = ["RULE"]
 
 
 def _check(project: Project) -> Iterator[Diagnostic]:
-    from llmroute.lab.analysis_requires import unmet
+    from llmroute.lab.analysis.requires import unmet
     from llmroute.lint.rules._analyses import conditions, constant_at, discovering, fleet
 
     known, answers, adding = fleet(project), conditions(project), discovering(project)

@@ -32,7 +32,7 @@ __all__ = ["RULE"]
 
 
 def _check(project: Project) -> Iterator[Diagnostic]:
-    from llmroute.lab.analysis_rules import Known, inert_rules
+    from llmroute.lab.analysis.rules import Known, inert_rules
     from llmroute.lint.rules._analyses import constant_at, fleet, own_policies
 
     known = fleet(project)

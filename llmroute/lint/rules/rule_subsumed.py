@@ -31,7 +31,7 @@ __all__ = ["RULE"]
 
 
 def _check(project: Project) -> Iterator[Diagnostic]:
-    from llmroute.lab.analysis_rules import same_rules
+    from llmroute.lab.analysis.rules import same_rules
     from llmroute.lint.rules._analyses import conditions, constant_at, own_policies
 
     answers = conditions(project)

@@ -29,14 +29,14 @@ from llmroute.config.diagnostics import Diagnostic
 from llmroute.lint.registry import Rule
 
 if TYPE_CHECKING:
-    from llmroute.lab.analysis_targets import Never
+    from llmroute.lab.analysis.targets import Never
     from llmroute.lint.project import Project
 
 __all__ = ["RULE"]
 
 
 def _check(project: Project) -> Iterator[Diagnostic]:
-    from llmroute.lab.analysis_targets import never_chosen
+    from llmroute.lab.analysis.targets import never_chosen
     from llmroute.lint.rules._analyses import fleet
     from llmroute.lint.rules._models import models
 

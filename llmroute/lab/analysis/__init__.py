@@ -1,0 +1,1 @@
+"""Analyses: what a policy says that can make no difference."""

@@ -1,0 +1,1 @@
+"""Diffs: which requests go elsewhere after a change."""

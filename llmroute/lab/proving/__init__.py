@@ -1,0 +1,1 @@
+"""Proofs: what holds for every request, and a concrete request where it does not."""

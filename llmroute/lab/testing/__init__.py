@@ -1,0 +1,1 @@
+"""Policy tests: cases, expectations, coverage and reports."""
