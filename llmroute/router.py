@@ -111,6 +111,10 @@ class Router:
             raise UsageError(f"{root}: there is no such workspace folder")
         workspace, found = read_workspace(root, environment)
         found += check_expressions(workspace)
+        if workspace.protocols:
+            from llmroute.adapter.declared.check import check_declared
+
+            found += check_declared(workspace)
         errors = [item for item in found if item.severity == "error"]
         if errors:
             raise ConfigError(errors)

@@ -156,7 +156,8 @@ def _encoded(dialect: WireProtocol, request: Request, target: Target, *, stream:
 
 
 def _dialect(target: Target) -> WireProtocol:
-    return protocol(target.provider.endpoint.protocol)
+    endpoint = target.provider.endpoint
+    return protocol(target.protocol or endpoint.protocol, endpoint.declared)
 
 
 def _call(target: Target, encoded: Encoded, *, stream: bool) -> Call:

@@ -15,7 +15,7 @@ from llmroute.adapter.transports.base import shown_url
 from llmroute.catalog.model import Endpoint
 from llmroute.errors import ErrorKind, TargetError
 
-__all__ = ["MAX_NATIVE", "ErrorFacts", "classify", "kind_of", "retry_after", "scrub"]
+__all__ = ["MAX_NATIVE", "ErrorFacts", "classify", "help_for", "kind_of", "retry_after", "scrub"]
 
 #: How much of a provider's error body is kept, in characters.
 MAX_NATIVE = 8192
@@ -119,7 +119,7 @@ def classify(
         request_id=request_id,
         retry_after=retry_after(headers),
         native=_capped(native),
-        help=_help(kind, endpoint, model, {**DEFAULT_HELP, **(help_texts or {})}),
+        help=help_for(kind, endpoint, model, help_texts),
     )
 
 
@@ -137,9 +137,14 @@ def _capped(native: Any) -> Any:
     return native if len(text) <= MAX_NATIVE else text[:MAX_NATIVE]
 
 
-def _help(
-    kind: ErrorKind, endpoint: Endpoint, model: str, texts: Mapping[ErrorKind, str]
+def help_for(
+    kind: ErrorKind,
+    endpoint: Endpoint,
+    model: str,
+    help_texts: Mapping[ErrorKind, str] | None = None,
 ) -> str | None:
+    """Return what a user can do about a kind of error; see `classify` for `help_texts`."""
+    texts = {**DEFAULT_HELP, **(help_texts or {})}
     if kind not in texts:
         return None
     reference = endpoint.auth.reference if endpoint.auth else "of this provider"

@@ -96,6 +96,7 @@ RULES: tuple[ErrorRule, ...] = (
         "cyber_policy",
         "bio_policy",
         "misalignment_policy_violation",
+        "image_content_policy_violation",
         "invalid_prompt",
     ),
     _texts(
@@ -112,6 +113,7 @@ RULES: tuple[ErrorRule, ...] = (
         "authentication_error",
         "permission_error",
         "organization_on_hold",
+        "data_residency_mismatch",
     ),
     _texts(ErrorKind.AUTH, "not logged in", "invalid api key", "please run /login"),
     _texts(
@@ -121,7 +123,7 @@ RULES: tuple[ErrorRule, ...] = (
         "request body too large",
         status=(0, 200, 400, 413, 422),
     ),
-    _codes(ErrorKind.TOO_LARGE, "request_too_large"),
+    _codes(ErrorKind.TOO_LARGE, "request_too_large", "image_too_large", "image_file_too_large"),
     _codes(ErrorKind.MODEL_MISSING, "model_not_found", "deployment_not_found"),
     _texts(
         ErrorKind.MODEL_MISSING,
@@ -132,7 +134,12 @@ RULES: tuple[ErrorRule, ...] = (
         "issue with the selected model",
     ),
     ErrorRule(ErrorKind.MODEL_MISSING, texts=("model",), status=frozenset({404, 410})),
-    _codes(ErrorKind.CAPABILITY, "unsupported_parameter", "unsupported_value"),
+    _codes(
+        ErrorKind.CAPABILITY,
+        "unsupported_parameter",
+        "unsupported_value",
+        "invalid_encrypted_content",
+    ),
     _texts(
         ErrorKind.CAPABILITY,
         "does not support tools",
@@ -173,7 +180,22 @@ RULES: tuple[ErrorRule, ...] = (
     _status(ErrorKind.RATE_LIMIT, 429),
     _status(ErrorKind.CANCELLED, 499),
     _status(ErrorKind.TRANSIENT, 408, 409, 425),
-    _codes(ErrorKind.INVALID_REQUEST, "invalid_request_error", "invalid_request"),
+    _codes(
+        ErrorKind.INVALID_REQUEST,
+        "invalid_request_error",
+        "invalid_request",
+        "invalid_image",
+        "invalid_image_format",
+        "invalid_base64_image",
+        "invalid_image_url",
+        "invalid_image_mode",
+        "image_too_small",
+        "image_parse_error",
+        "unsupported_image_media_type",
+        "empty_image_file",
+        "failed_to_download_image",
+        "image_file_not_found",
+    ),
 )
 
 #: What a user can do, by kind. Placeholders: `reference` of the secret, `model`, `base_url`.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from llmroute.adapter.answer import Tally, check_answer, unfolded
-from llmroute.adapter.classify import classify
+from llmroute.adapter.classify import classify, help_for
 from llmroute.adapter.framing import FRAMINGS, FramingError, StreamEvent
 from llmroute.adapter.jsontext import JsonError, parse
 from llmroute.adapter.opaque import addressed
@@ -53,6 +53,8 @@ class Source:
         """Let the protocol's own rules correct an error that was classified by the general ones."""
         if self.judge is not None:
             self.judge(error, reply.headers)
+            own = help_for(error.kind, self.endpoint, self.model, self.help)
+            error.help = error.help or own
 
 
 async def read_json(reply: Reply, source: Source) -> Any:

@@ -9,7 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from llmroute.catalog.discovery import DIALECTS
+from llmroute.catalog.declared import Declaration
+from llmroute.catalog.discovery import dialect_named
 from llmroute.catalog.model import Auth, Discover, Endpoint, Limits, Provider, Target, Timeouts
 from llmroute.catalog.targets import build_target, merge
 from llmroute.config.durations import seconds
@@ -90,9 +91,10 @@ def build_catalog(workspace: Workspace) -> Catalog:
     targets: list[Target] = []
     problems: dict[str, Problem] = {}
     sources: dict[str, Mapping[str, Any]] = {}
+    declared = {name: Declaration(found.data) for name, found in workspace.protocols.items()}
     for name, document in workspace.providers.items():
         source = document.data
-        provider = _provider(source, workspace, document.label)
+        provider = _provider(source, workspace, document.label, declared)
         providers[name], sources[name] = provider, source
         targets += _targets(provider, source, ())
         if problem := _unusable(provider, workspace.environment):
@@ -131,7 +133,7 @@ def _targets(
 def _name(provider: Provider, data: Mapping[str, Any]) -> str:
     """Return a model's name on the wire in the one form that its server lists."""
     name: str = data.get("upstream", data["model"])
-    return DIALECTS[provider.discover.dialect].canonical(name) if provider.discover else name
+    return dialect_named(provider.discover.dialect).canonical(name) if provider.discover else name
 
 
 def _not_installed(
@@ -139,7 +141,7 @@ def _not_installed(
 ) -> dict[str, Problem]:
     if provider.discover is None:
         return {}
-    dialect = DIALECTS[provider.discover.dialect]
+    dialect = dialect_named(provider.discover.dialect)
     present = {_name(provider, data) for data in found}
     return {
         t.id: Problem(f"{t.upstream} is not installed", dialect.get_command.format(t.upstream))
@@ -148,23 +150,30 @@ def _not_installed(
     }
 
 
-def _provider(source: Mapping[str, Any], workspace: Workspace, file: str) -> Provider:
-    endpoint = _endpoint(source["endpoint"], workspace)
+def _provider(
+    source: Mapping[str, Any],
+    workspace: Workspace,
+    file: str,
+    declared: Mapping[str, Declaration],
+) -> Provider:
+    endpoint = replace(_endpoint(source["endpoint"], workspace), declared=declared)
     return Provider(
         name=source["provider"],
         locality=source["locality"],
         endpoint=endpoint,
         description=source.get("description", ""),
         limits=Limits(**source.get("limits", {})),
-        discover=_discover(source.get("discover"), endpoint.protocol),
+        discover=_discover(source.get("discover"), endpoint),
         file=file,
     )
 
 
-def _discover(data: Mapping[str, Any] | None, protocol: str) -> Discover | None:
+def _discover(data: Mapping[str, Any] | None, endpoint: Endpoint) -> Discover | None:
     if data is None:
         return None
-    dialect = data.get("dialect") or _DEFAULT_DIALECT.get(protocol, "openai")
+    protocol, declared = endpoint.protocol, endpoint.declared.get(endpoint.protocol)
+    default = protocol if declared and "discovery" in declared.data else "openai"
+    dialect = data.get("dialect") or _DEFAULT_DIALECT.get(protocol, default)
     return Discover(dialect, seconds(data.get("interval", 60)))
 
 

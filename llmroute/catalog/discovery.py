@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from llmroute.catalog.model import Endpoint
 from llmroute.errors import ErrorKind, TargetError
 
-__all__ = ["DIALECTS", "Dialect", "GetJson", "discover"]
+__all__ = ["DIALECTS", "Dialect", "GetJson", "dialect_named", "discover"]
 
 Model = dict[str, Any]
 _NUM_CTX = re.compile(r"^num_ctx\s+(\d+)\s*$", re.MULTILINE)
@@ -185,6 +185,16 @@ def _tokens(value: Any) -> int | None:
     return value if whole else None
 
 
+async def _declared(endpoint: Endpoint, get_json: GetJson) -> list[Model]:  # noqa: ARG001
+    raise ValueError("only an adapter can ask in a declared protocol")
+
+
+def dialect_named(name: str) -> Dialect:
+    """Return a dialect; a name that is none of these is that of a declared protocol."""
+    return DIALECTS.get(name, _OF_DECLARED)
+
+
+_OF_DECLARED = Dialect(_declared, "start the server", "make sure that {} is served")
 #: Every dialect by its name in `discover.dialect`.
 DIALECTS: Mapping[str, Dialect] = {
     "lm-studio": Dialect(_lm_studio, "lms server start", "lms get {}"),

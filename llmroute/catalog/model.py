@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from llmroute.catalog.cost import Price
+from llmroute.catalog.declared import Declaration
 from llmroute.config.secrets import Secret
 
 __all__ = [
@@ -119,7 +120,8 @@ class Endpoint:
     """Where and how a provider is called.
 
     `environment` holds the variables that its file sets for a program, `passed` those that the
-    program gets from the process's own environment.
+    program gets from the process's own environment. `declared` are the protocols of its
+    workspace that are declared in YAML, by name.
     """
 
     transport: str
@@ -133,6 +135,7 @@ class Endpoint:
     environment: Mapping[str, str] = field(default_factory=dict)
     passed: Mapping[str, Secret] = field(default_factory=dict)
     model_prefix: str = ""
+    declared: Mapping[str, Declaration] = field(default_factory=dict, repr=False, compare=False)
 
     def variables(self) -> dict[str, str]:
         """Return the whole environment of a program, secrets revealed: for starting it only."""
@@ -180,8 +183,9 @@ class Provider:
 class Target:
     """One model at one provider: what is scored and called. Its id is `provider/model`.
 
-    Sizes are in tokens, None where unknown. `upstream` is the model's name on the wire. Targets
-    with the same `limit_scope` share their `limits`.
+    Sizes are in tokens, None where unknown. `upstream` is the model's name on the wire,
+    `protocol` the dialect it is called in where that is not its endpoint's. Targets with the
+    same `limit_scope` share their `limits`.
     """
 
     id: str
@@ -204,6 +208,7 @@ class Target:
     loaded: bool | None = None
     discovered: bool = False
     tokenizer: str = "generic"
+    protocol: str | None = None
 
     def __str__(self) -> str:
         return self.id

@@ -79,6 +79,7 @@ def build_target(provider: Provider, data: Mapping[str, Any], *, discovered: boo
         loaded=data.get("loaded"),
         discovered=discovered,
         tokenizer=data.get("tokenizer", "generic"),
+        protocol=data.get("protocol"),
     )
 
 

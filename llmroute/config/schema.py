@@ -17,7 +17,7 @@ from llmroute.config.shipped import data_root
 
 __all__ = ["SchemaName", "check", "schema_text"]
 
-SchemaName = Literal["provider", "policy", "test", "workspace"]
+SchemaName = Literal["provider", "policy", "protocol", "test", "workspace"]
 
 #: So many faults of one file are told; a file with more is of another kind.
 _MAX_FAULTS = 100

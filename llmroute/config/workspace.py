@@ -21,6 +21,7 @@ from llmroute.config.diagnostics import Diagnostic
 from llmroute.config.document import Document
 from llmroute.config.files import file_finding, label_of, list_yaml, read_document
 from llmroute.config.policy_checks import check_extends, check_policy
+from llmroute.config.protocols import BUILT_IN, check_protocol, check_uses, protocols_used
 from llmroute.config.provider_checks import Surroundings, check_provider
 from llmroute.config.schema import SchemaName, check
 from llmroute.config.settings_checks import Known, check_settings
@@ -30,6 +31,7 @@ from llmroute.errors import ConfigError
 __all__ = ["Workspace", "find_root", "load_workspace", "read_workspace"]
 
 _PROVIDERS, _POLICIES, _SETTINGS = "providers.d", "policies", "llmroute.yaml"
+_PROTOCOLS = "protocols.d"
 _Check = Callable[[Document], Iterator[Diagnostic]]
 
 
@@ -40,7 +42,8 @@ class Workspace:
     `settings` is `llmroute.yaml`, None where there is none or it is empty. `providers` and
     `policies` map names to documents without errors. `environment` is a copy of the environment
     variables, which no textual form shows. `fingerprint` is the SHA-256 of all data in canonical
-    JSON: equal for equal configuration, wherever it stands.
+    JSON: equal for equal configuration, wherever it stands. `protocols` are those declared in
+    YAML: the workspace's own, and of the shipped ones those that its providers name.
     """
 
     root: Path
@@ -49,6 +52,7 @@ class Workspace:
     policies: Mapping[str, Document]
     environment: Mapping[str, str] = field(repr=False)
     fingerprint: str
+    protocols: Mapping[str, Document] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -115,17 +119,37 @@ def read_workspace(
     findings = list(_root_findings(root))
     around = Surroundings(variables, root)
     providers = _part(root, _PROVIDERS, "provider", lambda d: check_provider(d, around), findings)
+    protocols = _protocols(root, providers, findings)
     policies = _part(root, _POLICIES, "policy", check_policy, findings)
     circular = list(check_extends(policies.parsed, policies.names))
     findings += circular
     known = Known(providers.names, policies.names)
     settings = _settings(root, known, findings)
     good = _without(policies.good, {finding.file for finding in circular})
-    fingerprint = _fingerprint(settings, providers.good, good)
-    workspace = Workspace(
-        root, settings, MappingProxyType(dict(providers.good)), good, variables, fingerprint
-    )
+    faulty = {finding.file for finding in findings if finding.severity == "error"}
+    usable = _without(providers.good, faulty)
+    fingerprint = _fingerprint(settings, usable, good, protocols)
+    workspace = Workspace(root, settings, usable, good, variables, fingerprint, protocols)
     return workspace, findings
+
+
+def _protocols(root: Path, providers: _Part, findings: list[Diagnostic]) -> Mapping[str, Document]:
+    """Read the protocols that providers may name, and check that they name no others."""
+    own = _Part({}, {}, set())
+    if os.path.lexists(root / _PROTOCOLS):
+        own = _part(root, _PROTOCOLS, "protocol", check_protocol, findings)
+    shipped = data_root() / _PROTOCOLS
+    paths = {path.name.removesuffix(".yaml"): path for path in list_yaml(shipped)[0]}
+    used = {name for doc in providers.parsed.values() for _, name in protocols_used(doc.data)}
+    declared = dict(own.good)
+    for name in sorted((used & set(paths)) - own.names - BUILT_IN):
+        document, own_findings = _checked(paths[name], data_root(), "protocol", check_protocol)
+        findings += own_findings
+        declared |= {name: document} if document else {}
+    names = own.names | set(paths)
+    for document in providers.parsed.values():
+        findings += check_uses(document, declared, names)
+    return MappingProxyType(declared)
 
 
 def _without(documents: Mapping[str, Document], labels: set[str]) -> Mapping[str, Document]:
@@ -200,11 +224,14 @@ def _fingerprint(
     settings: Document | None,
     providers: Mapping[str, Document],
     policies: Mapping[str, Document],
+    protocols: Mapping[str, Document],
 ) -> str:
     data = {
         "settings": settings.data if settings else None,
         "providers": {name: document.data for name, document in providers.items()},
         "policies": {name: document.data for name, document in policies.items()},
     }
+    if protocols:
+        data["protocols"] = {name: document.data for name, document in protocols.items()}
     canonical = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()

@@ -10,8 +10,8 @@ from threading import Lock
 
 from llmroute.adapter.adapter import Adapter
 from llmroute.catalog.build import Catalog, Problem
-from llmroute.catalog.discovery import DIALECTS, discover
-from llmroute.catalog.model import Discover, Provider
+from llmroute.catalog.discovery import dialect_named, discover
+from llmroute.catalog.model import Discover, Endpoint, Provider
 from llmroute.dispatch.portal import Portal
 from llmroute.errors import ErrorKind, TargetError
 
@@ -86,14 +86,22 @@ class Refresher:
             self._on_found(provider.name, await self._ask(provider, spec))
         self._answered[provider.name] = self._clock()
 
+    async def _listed(self, endpoint: Endpoint, dialect: str) -> Sequence[dict[str, object]]:
+        declared = endpoint.declared.get(dialect)
+        if declared is None:
+            return await discover(endpoint, dialect, self._adapter.get_json)
+        from llmroute.adapter.declared.discovery import discover_declared
+
+        return await discover_declared(endpoint, declared.data["discovery"], self._adapter.get_json)
+
     async def _ask(self, provider: Provider, spec: Discover) -> Found:
         endpoint = provider.endpoint
         timeouts = replace(endpoint.timeouts, connect=min(endpoint.timeouts.connect, _CONNECT))
         quick = replace(endpoint, timeouts=timeouts)
-        start = DIALECTS[spec.dialect].start_command
+        start = dialect_named(spec.dialect).start_command
         try:
             async with asyncio.timeout(_TOTAL):
-                return await discover(quick, spec.dialect, self._adapter.get_json)
+                return await self._listed(quick, spec.dialect)
         except TimeoutError:
             reason = f"{endpoint.base_url} did not list its models within {_TOTAL:g} s"
             return Problem(reason, f"look whether it hangs; else run: {start}")

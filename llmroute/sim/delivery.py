@@ -77,7 +77,7 @@ class Delivery:
             if frame.tokens and not sent:
                 await self._before_first()
             if (frame.tokens or frame.closing) and self._breaks(sent, last=frame.closing):
-                return await self._broken_stream(chunked=not close)
+                return await self._broken_stream(reply, chunked=not close)
             if frame.tokens:
                 await self.line.pause(self.pace.spacing(frame.tokens))
                 sent += 1
@@ -94,12 +94,13 @@ class Delivery:
             return False
         return fault.at == "first_token" or sent >= fault.after or last
 
-    async def _broken_stream(self, *, chunked: bool) -> bool:
+    async def _broken_stream(self, reply: Stream, *, chunked: bool) -> bool:
         fault = self.fault
         if fault is None:
             return True
         if fault.kind == "error_event":
-            await self._chunk(self.error_frame(), chunked=chunked)
+            made = reply.error or self.error_frame
+            await self._chunk(made(), chunked=chunked)
             await self.line.send(b"0\r\n\r\n")
             return True
         return await self._break(fault, chunked=chunked)

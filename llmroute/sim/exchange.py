@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,11 +58,12 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A reply that is sent in frames."""
+    """A reply that is sent in frames; `error` makes what breaks it, else the dialect does."""
 
     frames: Iterable[Frame]
     headers: Mapping[str, str] = field(default_factory=dict)
     status: int = 200
+    error: Callable[[], bytes] | None = None
 
 
 Reply = Whole | Stream

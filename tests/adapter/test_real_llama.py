@@ -1,15 +1,18 @@
-"""A real llama.cpp server, spoken to in both its dialects, directly and through LiteLLM."""
+"""A real llama.cpp server, spoken to in its three dialects, directly and through LiteLLM."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from llmroute.adapter import collect
-from llmroute.catalog.model import Target
+from llmroute.catalog.model import Target, WireRules
 from llmroute.errors import ErrorKind
+from llmroute.types import Response
 from tests.adapter.wire import WEATHER, bearer, completed, endpoint, failure, streamed, target
 from tests.real import TOOL_CALL_PIECES, llama_server, make_gguf
 
@@ -21,6 +24,7 @@ WORDS = "Hello from a tiny model"
 #: Name → protocol, path, transport, prefix of the model.
 WAYS = {
     "openai-chat": ("openai-chat", "/v1", "http", ""),
+    "openai-responses": ("openai-responses", "/v1", "http", ""),
     "anthropic-messages": ("anthropic-messages", "", "http", ""),
     "litellm": ("openai-chat", "/v1", "litellm", "openai/"),
 }
@@ -73,9 +77,59 @@ def test_a_stream(way: str, talker: str) -> None:
 
 
 def test_whole_and_streamed_agree_on_the_length(way: str, talker: str) -> None:
+    # Over Responses llama.cpp calls every answer completed, also one that it has cut short.
+    cut = "stop" if way == "openai-responses" else "length"
     response = completed(aim(way, talker), "hi", max_tokens=2)
-    assert response.finish_reason == "length"
-    assert streamed(aim(way, talker), "hi", max_tokens=2)[-1].finish_reason == "length"
+    assert (response.finish_reason, response.usage.output) == (cut, 2)
+    assert streamed(aim(way, talker), "hi", max_tokens=2)[-1].finish_reason == cut
+
+
+def fingerprint(response: Response) -> Any:
+    calls = [(call.name, json.loads(call.arguments)) for call in response.tool_calls]
+    usage = (response.usage.input, response.usage.output)
+    return response.text, response.finish_reason, response.refusal, calls, usage
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_chat_and_responses_mean_the_same(talker: str, caller: str, stream: bool) -> None:
+    made = {"id": "call_1", "type": "function"}
+    function = {"name": "get_weather", "arguments": '{"city": "Graz"}'}
+    # The tiny model's words do not matter under a grammar that leaves no choice.
+    schema = {"enum": ["fine weather"]}
+    parts = [{"type": "text", "text": "Wie ist das Wetter?"}]
+    conversation = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": parts},
+        {"role": "assistant", "content": None, "tool_calls": [{**made, "function": function}]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "12 C"},
+        {"role": "assistant", "content": "12 degrees."},
+        {"role": "user", "content": "And now?"},
+    ]
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    asked: list[tuple[str, Any, dict[str, Any]]] = [
+        (talker, "hi", {}),
+        (talker, conversation, {"tools": (WEATHER,)}),
+        (talker, "hi", {"temperature": 0.2, "top_p": 0.5}),
+        (caller, "Weather?", {"tools": (WEATHER,)}),
+        (caller, "Weather?", {"tools": (WEATHER,), "tool_choice": "auto"}),
+        (caller, "Weather?", {"response_format": form, "temperature": 0.0}),
+        (talker, "hi", {"stop": ("tiny",)}),
+    ]
+    # llama.cpp overlooks `text.format`, but takes the names of Chat Completions here too.
+    rules = WireRules(rename={"response_format": "response_format", "stop": "stop"})
+    for url, prompt, fields in asked:
+        fields = {"max_tokens": 100, **fields}
+        answers = []
+        for dialect in ("openai-chat", "openai-responses"):
+            to = replace(aim(dialect, url), wire=rules)
+            if stream:
+                answers.append(collect(streamed(to, prompt, **fields), to))
+            else:
+                answers.append(completed(to, prompt, **fields))
+        chat, responses = map(fingerprint, answers)
+        if "response_format" in fields:
+            assert chat[0] == '"fine weather"'
+        assert responses == chat
 
 
 @pytest.mark.parametrize("stream", [False, True])

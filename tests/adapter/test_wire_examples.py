@@ -32,6 +32,7 @@ DIALECTS = {
     "lmstudio": "openai-chat",
     "ollama": "ollama-chat",
     "openai_chat": "openai-chat",
+    "openai_responses": "openai-responses",
 }
 
 
@@ -119,6 +120,8 @@ def test_whole_answers(path: Path) -> None:
         "response_refusal": "content_filter",
         "response_refusal_field": "content_filter",
         "response_context_window": "length",
+        "response_function_call": "tool_calls",
+        "response_incomplete": "length",
         "response_length_only_reasoning": "length",
         "response_thinking_parallel_tools": "tool_calls",
         "response_tool_calls": "tool_calls",

@@ -169,21 +169,39 @@ def test_every_figure_says_where_and_when_it_was_published(name: str) -> None:
                 assert figures["date"] == "2026-11-22", model
 
 
-@pytest.mark.parametrize("native", ["openai", "anthropic"])
-def test_the_litellm_twin_differs_in_the_endpoint_alone(native: str) -> None:
-    own, twin = _provider(native), _provider(f"{native}_litellm")
+def test_the_litellm_twin_of_anthropic_differs_in_the_endpoint_alone() -> None:
+    own, twin = _provider("anthropic"), _provider("anthropic_litellm")
     changed = {key for key in own.keys() | twin.keys() if own.get(key) != twin.get(key)}
     assert changed == {"provider", "description", "endpoint"}
     assert twin["endpoint"]["transport"] == "litellm"
-    assert twin["endpoint"]["model_prefix"] == f"{native}/"
+    assert twin["endpoint"]["model_prefix"] == "anthropic/"
+
+
+def test_the_litellm_twin_of_openai_differs_in_what_chat_completions_cannot_do() -> None:
+    own, twin = _models("openai"), _models("openai_litellm")
+    assert list(own) == list(twin)
+    for model in own:
+        keys = own[model].keys() | twin[model].keys()
+        changed = {key for key in keys if own[model].get(key) != twin[model].get(key)}
+        assert changed <= {"protocol", "wire", "capabilities"}, model
 
 
 def test_models_that_cannot_stop_reasoning_offer_no_tools_over_chat_completions() -> None:
-    for model, entry in _models("openai").items():
-        wire = entry["wire"]
+    spoken = [entry for name in ("openai", "openai_litellm") for entry in _models(name).values()]
+    for entry in spoken:
+        wire, tools = entry["wire"], entry["capabilities"]["tools"]
+        if entry.get("protocol") == "openai-responses":
+            assert tools
+            assert "with_tools" not in wire
+            continue
         can_stop = "none" in wire["efforts"]
-        assert entry["capabilities"]["tools"] is can_stop, model
-        assert wire["with_tools"] == ({"reasoning_effort": "none"} if can_stop else {}), model
+        assert tools is can_stop, entry["model"]
+        assert wire["with_tools"] == ({"reasoning_effort": "none"} if can_stop else {})
+
+
+def test_only_models_that_do_not_reason_unasked_stay_on_chat_completions() -> None:
+    chat = {m for m, entry in _models("openai").items() if entry["protocol"] == "openai-chat"}
+    assert chat == {"gpt-5.4-mini", "gpt-5.4-nano"}
 
 
 def test_only_models_that_obey_a_forced_tool_choice_say_so() -> None:

@@ -220,7 +220,7 @@ def test_many_at_once(openai: Sim) -> None:
 
 
 def test_an_unknown_kind_says_what_there_is() -> None:
-    with pytest.raises(ValueError, match="'gpt'; there are anthropic, lm_studio, ollama, openai"):
+    with pytest.raises(ValueError, match="'gpt'; there are anthropic, cohere, gemini, "):
         Sim("gpt")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 from llmroute.adapter.framing import StreamEvent
 from llmroute.catalog.model import Target
@@ -68,9 +68,20 @@ class WireProtocol(Protocol):
     a stream. `help` says what a user can do about an error, in this dialect's own commands.
     """
 
-    framing: ClassVar[str]
-    only_streams: ClassVar[bool]
-    help: ClassVar[Mapping[ErrorKind, str]]
+    @property
+    def framing(self) -> str:
+        """How streams are cut: `sse`, `ndjson`, or `json` where every answer is one document."""
+        ...
+
+    @property
+    def only_streams(self) -> bool:
+        """Whether every answer comes as a stream."""
+        ...
+
+    @property
+    def help(self) -> Mapping[ErrorKind, str]:
+        """What a user can do about an error."""
+        ...
 
     def encode(self, request: Request, target: Target, *, stream: bool) -> Encoded:
         """Write a request.

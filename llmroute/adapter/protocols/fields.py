@@ -1,8 +1,8 @@
 """Writing a request's parameters by a protocol's table and a model's own rules.
 
 A table leads from the canonical field to its place on the wire (dotted, for nested bodies).
-What the table does not hold, or the model rejects, is dropped with a warning; nothing is
-dropped silently.
+What the table does not hold, or the model rejects, is dropped with a warning, unless the model's
+rules name its place; nothing is dropped silently.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def write_fields(
             continue
         if name in target.wire.reject:
             warnings.append(f"{name} was dropped: {target.id} rejects it")
-        elif name not in table:
+        elif name not in table and name not in target.wire.rename:
             warnings.append(f"{name} was dropped: the protocol has no such parameter")
         else:
             put(body, _place(name, target, table), list(value) if name == "stop" else value)
@@ -53,7 +53,7 @@ def _place(name: str, target: Target, table: Mapping[str, str]) -> str:
     renamed = target.wire.rename.get(name)
     if renamed is None:
         return table[name]
-    parent, dot, _ = table[name].rpartition(".")
+    parent, dot, _ = table.get(name, "").rpartition(".")
     return f"{parent}{dot}{renamed}"
 
 

@@ -1,7 +1,7 @@
-"""OpenAI: `/v1/chat/completions` and `/v1/models`.
+"""OpenAI: `/v1/chat/completions`, `/v1/responses` and `/v1/models`.
 
 Shapes, errors and what the models refuse follow OpenAI's published specification and SDK types
-as of November 2026. This endpoint never shows reasoning; a scripted answer's is only counted.
+as of November 2026. Chat Completions never shows reasoning; a scripted answer's is only counted.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from llmroute.sim.dialects.chat import (
     tool_deltas,
     tool_objects,
 )
+from llmroute.sim.dialects.responses import Writer
+from llmroute.sim.dialects.responses import prompt_of as responses_prompt
+from llmroute.sim.dialects.responses_check import Checks
 from llmroute.sim.exchange import Frame, Recorded, Reply, Stream, whole
 from llmroute.sim.models import OPENAI, Model
 
@@ -27,13 +30,14 @@ __all__ = ["OpenAI"]
 _INVALID = "invalid_request_error"
 _NEEDS_NO_EFFORT = ("temperature", "top_p", "logprobs")
 _MODELS = "/v1/models"
+_SSE = {"content-type": "text/event-stream; charset=utf-8"}
 
 
 class OpenAI(Dialect):
     """The dialect of api.openai.com."""
 
     kind = "openai"
-    inference = frozenset({"/v1/chat/completions"})
+    inference = frozenset({"/v1/chat/completions", "/v1/responses"})
     default_models = OPENAI
     conditions: ClassVar[Mapping[str, Failure]] = {
         "auth": Failure(
@@ -97,7 +101,11 @@ class OpenAI(Dialect):
     }
 
     def _routes(self) -> dict[tuple[str, str], Callable[[Recorded, Answer | None], Reply]]:
-        return {("POST", "/v1/chat/completions"): self._chat, ("GET", _MODELS): self._list}
+        return {
+            ("POST", "/v1/chat/completions"): self._chat,
+            ("POST", "/v1/responses"): self._responses,
+            ("GET", _MODELS): self._list,
+        }
 
     def _fallback(self, request: Recorded) -> Callable[[Recorded, Answer | None], Reply]:
         if request.method == "GET" and request.path.startswith(f"{_MODELS}/"):
@@ -141,19 +149,46 @@ class OpenAI(Dialect):
         return self.models[name]
 
     def _chat(self, request: Recorded, scripted: Answer | None) -> Reply:
-        body = self.json_object(request)
-        for name in ("model", "messages"):
-            if not body.get(name):
-                message = f"Missing required parameter: '{name}'."
-                raise self.refuse(
-                    "bad_request", message=message, param=name, code="missing_required_parameter"
-                )
+        body = self._having(request, "model", "messages")
         model = self._model(body["model"])
         self._check(model, body)
         prompt = prompt_of(body)
         self._check_window(model, prompt)
         answer = self.settle(prompt, scripted)
         return self._reply(body, answer)
+
+    def _having(self, request: Recorded, *names: str) -> dict[str, Any]:
+        body = self.json_object(request)
+        for name in names:
+            if not body.get(name):
+                message = f"Missing required parameter: '{name}'."
+                raise self.refuse(
+                    "bad_request", message=message, param=name, code="missing_required_parameter"
+                )
+        return body
+
+    def _responses(self, request: Recorded, scripted: Answer | None) -> Reply:
+        body = self._having(request, "model", "input")
+        model = self._model(body["model"])
+        Checks(self.refuse, body, model).all()
+        effort = self._check_effort(model, body)
+        prompt = responses_prompt(body, reasons=model.reasoning and effort != "none")
+        self._check_window(model, prompt)
+        answer = self.settle(prompt, scripted)
+        writer = Writer(body, answer, self.next_id, int(self.settings.clock()))
+        headers = self._headers()
+        if body.get("stream"):
+            return Stream(writer.frames(), {**headers, **_SSE}, error=writer.error)
+        return whole(writer.whole(), headers=headers, tokens=answer.generated)
+
+    def _check_effort(self, model: Model, body: Mapping[str, Any]) -> str:
+        """Return the effort of a request to Responses, which honour `max` too."""
+        effort: str = (body.get("reasoning") or {}).get("effort") or model.effort
+        if model.efforts and effort not in (*model.efforts, "max"):
+            self._unsupported_value("reasoning.effort", effort, model)
+        if model.efforts and effort != "none":
+            self._check_sampling(model, body)
+        return effort
 
     def _check(self, model: Model, body: Mapping[str, Any]) -> None:
         for name in sorted(model.refuses & body.keys()):
@@ -165,9 +200,7 @@ class OpenAI(Dialect):
             self._check_with_effort(model, body)
 
     def _check_with_effort(self, model: Model, body: Mapping[str, Any]) -> None:
-        for name in _NEEDS_NO_EFFORT:
-            if body.get(name) not in (None, False, *((1,) if name == "temperature" else ())):
-                self._unsupported_value(name, body[name], model)
+        self._check_sampling(model, body)
         functions = [tool for tool in body.get("tools") or () if tool.get("type") == "function"]
         if functions and not model.tools_at_effort:
             message = (
@@ -176,6 +209,11 @@ class OpenAI(Dialect):
                 "reasoning_effort to 'none'."
             )
             raise self.refuse("bad_request", message=message, param="reasoning_effort")
+
+    def _check_sampling(self, model: Model, body: Mapping[str, Any]) -> None:
+        for name in _NEEDS_NO_EFFORT:
+            if body.get(name) not in (None, False, *((1,) if name == "temperature" else ())):
+                self._unsupported_value(name, body[name], model)
 
     def _unsupported_parameter(self, name: str) -> None:
         message = f"Unsupported parameter: '{name}' is not supported with this model."
@@ -187,7 +225,7 @@ class OpenAI(Dialect):
         known = ", ".join(f"'{effort}'" for effort in model.efforts)
         allowed = {
             "temperature": "Only the default (1) value is supported.",
-            "reasoning_effort": f"Supported values are: {known}.",
+            name if name.startswith("reasoning") else "": f"Supported values are: {known}.",
         }.get(name, "Only the default value is supported.")
         shown = f"'{value}'" if isinstance(value, str) else value
         message = f"Unsupported value: '{name}' does not support {shown} with this model. {allowed}"
@@ -202,13 +240,12 @@ class OpenAI(Dialect):
             )
             raise self.refuse("context", message=message)
 
+    def _headers(self) -> dict[str, str]:
+        named = {**self.id_headers(self.next_id("req_")), **self.limit_headers()}
+        return {**named, "openai-version": "2020-10-01"}
+
     def _reply(self, body: Mapping[str, Any], answer: Answer) -> Reply:
-        request_id = self.next_id("req_")
-        headers = {
-            **self.id_headers(request_id),
-            **self.limit_headers(),
-            "openai-version": "2020-10-01",
-        }
+        headers = self._headers()
         base = {
             "id": self.next_id("chatcmpl-"),
             "created": int(self.settings.clock()),
@@ -220,7 +257,7 @@ class OpenAI(Dialect):
         if body.get("stream"):
             with_usage = bool((body.get("stream_options") or {}).get("include_usage"))
             frames = _frames({**base, "object": "chat.completion.chunk"}, answer, usage, with_usage)
-            return Stream(frames, {**headers, "content-type": "text/event-stream; charset=utf-8"})
+            return Stream(frames, {**headers, **_SSE})
         return whole(_completion(base, answer, usage), headers=headers, tokens=answer.generated)
 
 

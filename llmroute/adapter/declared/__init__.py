@@ -1,0 +1,1 @@
+"""Protocols that are declared in YAML: compiled once, then spoken like any other."""

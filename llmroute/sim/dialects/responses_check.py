@@ -1,0 +1,189 @@
+"""What OpenAI's Responses endpoint refuses in a request, with the messages that its API gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from llmroute.sim.dialects.base import RefusedError
+from llmroute.sim.dialects.responses import ENCRYPTED, cipher, items_of
+from llmroute.sim.models import Model
+
+__all__ = ["Checks"]
+
+_LONGEST_ID = 64
+#: Every parameter of the endpoint; anything else is a 400.
+_FIELDS = frozenset(
+    {
+        "background",
+        "context_management",
+        "conversation",
+        "include",
+        "input",
+        "instructions",
+        "max_output_tokens",
+        "max_tool_calls",
+        "metadata",
+        "model",
+        "parallel_tool_calls",
+        "previous_response_id",
+        "prompt",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "reasoning",
+        "safety_identifier",
+        "service_tier",
+        "store",
+        "stream",
+        "stream_options",
+        "temperature",
+        "text",
+        "tool_choice",
+        "tools",
+        "top_logprobs",
+        "top_p",
+        "truncation",
+        "user",
+    }
+)
+_ASKED = frozenset({"input_text", "input_image", "input_file"})
+_ANSWERED = frozenset({"output_text", "refusal"})
+
+
+class Checks:
+    """Checks one request; `refuse` makes the error to raise."""
+
+    def __init__(
+        self, refuse: Callable[..., RefusedError], body: Mapping[str, Any], model: Model
+    ) -> None:
+        self._refuse = refuse
+        self._body = body
+        self._model = model
+        self._called: set[str] = set()
+        self._answered: set[str] = set()
+
+    def all(self) -> None:
+        """Check everything.
+
+        Raises:
+            RefusedError: with the provider's own answer.
+
+        """
+        for name in sorted(self._body.keys() - _FIELDS):
+            raise self._bad(f"Unknown parameter: '{name}'.", name, "unknown_parameter")
+        self._include()
+        for index, item in enumerate(items_of(self._body)):
+            self._item(f"input[{index}]", item)
+        for missing in sorted(self._called - self._answered):
+            raise self._bad(f"No tool output found for function call {missing}.", "input")
+        self._tools()
+        self._format()
+
+    def _bad(self, message: str, param: str, code: str | None = None) -> RefusedError:
+        return self._refuse("bad_request", message=message, param=param, code=code)
+
+    def _missing(self, param: str) -> RefusedError:
+        message = f"Missing required parameter: '{param}'."
+        return self._bad(message, param, "missing_required_parameter")
+
+    def _include(self) -> None:
+        if ENCRYPTED in (self._body.get("include") or ()) and not self._model.reasoning:
+            raise self._bad("Encrypted content is not supported with this model.", "include")
+
+    def _item(self, where: str, item: Mapping[str, Any]) -> None:
+        kind = item.get("type", "message")
+        checks = {
+            "message": self._message,
+            "function_call": self._call,
+            "function_call_output": self._output,
+            "reasoning": self._reasoning,
+        }
+        if kind not in checks:
+            raise self._bad(f"Invalid value: '{kind}'.", f"{where}.type", "invalid_value")
+        checks[kind](where, item)
+
+    def _message(self, where: str, item: Mapping[str, Any]) -> None:
+        if item.get("role") not in ("user", "assistant", "system", "developer"):
+            message = f"Invalid value: '{item.get('role')}'."
+            raise self._bad(message, f"{where}.role", "invalid_value")
+        if "content" not in item:
+            raise self._missing(f"{where}.content")
+        allowed = _ANSWERED if item["role"] == "assistant" else _ASKED
+        self._parts(f"{where}.content", item["content"], allowed)
+
+    def _parts(self, where: str, content: Any, allowed: frozenset[str]) -> None:
+        for index, part in enumerate(content if isinstance(content, list) else ()):
+            if part.get("type") not in allowed:
+                known = ", ".join(f"'{name}'" for name in sorted(allowed))
+                message = f"Invalid value: '{part.get('type')}'. Supported values are: {known}."
+                raise self._bad(message, f"{where}[{index}].type", "invalid_value")
+
+    def _id(self, where: str, item: Mapping[str, Any]) -> str:
+        call_id = item.get("call_id")
+        if not isinstance(call_id, str) or not call_id:
+            raise self._missing(f"{where}.call_id")
+        if len(call_id) > _LONGEST_ID:
+            message = (
+                f"Invalid '{where}.call_id': string too long. Expected a string with maximum "
+                f"length {_LONGEST_ID}, but got a string with length {len(call_id)} instead."
+            )
+            raise self._bad(message, f"{where}.call_id", "string_above_max_length")
+        return call_id
+
+    def _call(self, where: str, item: Mapping[str, Any]) -> None:
+        self._called.add(self._id(where, item))
+        for name in ("name", "arguments"):
+            if not isinstance(item.get(name), str):
+                raise self._missing(f"{where}.{name}")
+
+    def _output(self, where: str, item: Mapping[str, Any]) -> None:
+        call_id = self._id(where, item)
+        if call_id not in self._called:
+            message = f"No tool call found for function call output with call_id {call_id}."
+            raise self._bad(message, "input")
+        if "output" not in item:
+            raise self._missing(f"{where}.output")
+        self._parts(f"{where}.output", item["output"], _ASKED)
+        self._answered.add(call_id)
+
+    def _reasoning(self, where: str, item: Mapping[str, Any]) -> None:
+        content = item.get("encrypted_content")
+        if content is None:
+            message = (
+                f"Item with id '{item.get('id')}' not found. Items are not persisted when "
+                "`store` is set to false. Try again with `store` set to true, or remove this "
+                "item from your input."
+            )
+            raise self._refuse("bad_request", status=404, message=message, param="input")
+        if content != cipher(self._model.id):
+            message = f"The encrypted content {content[:8]}... could not be verified."
+            raise self._bad(message, where, "invalid_encrypted_content")
+
+    def _tools(self) -> None:
+        for index, tool in enumerate(self._body.get("tools") or ()):
+            if tool.get("type") == "function" and not tool.get("name"):
+                raise self._missing(f"tools[{index}].name")
+            if tool.get("type") == "function" and tool.get("strict"):
+                self._strict(tool, f"tools[{index}].parameters")
+
+    def _strict(self, tool: Mapping[str, Any], where: str) -> None:
+        schema = tool.get("parameters") or {}
+        if schema.get("additionalProperties") is not False:
+            message = (
+                f"Invalid schema for function '{tool['name']}': In context=(), "
+                "'additionalProperties' is required to be supplied and to be false."
+            )
+            raise self._bad(message, where, "invalid_function_parameters")
+        if set(schema.get("properties") or ()) - set(schema.get("required") or ()):
+            message = (
+                f"Invalid schema for function '{tool['name']}': In context=(), 'required' is "
+                "required to be supplied and to be an array including every key in properties."
+            )
+            raise self._bad(message, where, "invalid_function_parameters")
+
+    def _format(self) -> None:
+        form = (self._body.get("text") or {}).get("format") or {}
+        for name in ("name", "schema") if form.get("type") == "json_schema" else ():
+            if not form.get(name):
+                raise self._missing(f"text.format.{name}")
