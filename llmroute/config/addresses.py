@@ -56,10 +56,15 @@ def classify(url: str) -> Address:
     if "@" in parts.netloc:
         raise AddressError("a URL must not hold a user or password", "put the secret under auth")
     if parts.query or parts.fragment or "?" in url or "#" in url:
-        raise AddressError("a base_url has no query and no fragment", "end it before `?` or `#`")
+        raise AddressError("a base_url has no query and no fragment", _help(parts.query))
     if any(char.isspace() or ord(char) < 33 or char == "\\" for char in url):
         raise AddressError("a URL has no spaces or backslashes", "write https://HOST/PATH")
     return Address(parts.scheme, host, _reach(host))
+
+
+def _help(query: str) -> str:
+    also = "; a key belongs under auth: {bearer: env:NAME}" if query else ""
+    return f"end it before `?` or `#`{also}"
 
 
 def _reach(host: str) -> Reach:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from llmroute.config.diagnostics import Diagnostic, closest
+from llmroute.config.diagnostics import Diagnostic
 from llmroute.config.document import Node, Place, span_of
 from llmroute.config.quoting import is_expression_place, quote_help, quote_message, segment_end
 from llmroute.config.scalars import Fault, quoted, resolve
@@ -23,7 +23,6 @@ MAX_FINDINGS = 100
 
 #: No key was read yet; and the pair being read is dropped because its key is refused.
 _NO_KEY, _DROPPED = object(), object()
-_PREFERENCES = ("cost", "latency", "throughput")
 #: Marks the node of a collection that stands where a key belongs.
 _KEY_FRAME = Span(0, 0, 0, 0)
 
@@ -190,6 +189,7 @@ class Composer:
             help_text = "write the merged keys out here"
             self.report("yaml-merge", "merge keys (`<<`) are not accepted", span, help_text)
             frame.key = _DROPPED
+            frame.node.partial = True
             return
         if isinstance(value, Fault):
             help_text = f"write {quoted(text)} in quotes"
@@ -220,7 +220,7 @@ class Composer:
         if self.stack and self.stack[-1].is_map and self.stack[-1].key is _NO_KEY:
             self.stack[-1].key = _DROPPED
         else:
-            self._attach("", span)
+            self._attach(f"*{event.anchor}", span)
 
     def _tagged(self, event: Any) -> str:
         place = self.path()
@@ -291,7 +291,7 @@ class Composer:
         start, end = frame.mark, event.end_mark
         span = Span(start.line + 1, start.column + 1, end.line + 1, end.column + 1)
         data = frame.data
-        if frame.expression is not None and not _is_preference(self.path(), frame):
+        if frame.expression is not None and self.path()[-1] != "prefer":
             del self.findings[frame.expression :]
             data = self._quote(frame.mark, self.path()[-1])
             frame.children.clear()
@@ -314,10 +314,3 @@ class Composer:
             frame.children[frame.key] = node
             frame.data[frame.key] = value
         frame.key = _NO_KEY
-
-
-def _is_preference(path: list[str | int | None], frame: Frame) -> bool:
-    """Whether a flow map under `prefer` is one of the built-in preferences, maybe misspelt."""
-    if not frame.is_map or path[-1] != "prefer":
-        return False
-    return not frame.data or any(closest(key, _PREFERENCES) for key in frame.data)

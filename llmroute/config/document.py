@@ -21,14 +21,16 @@ _NOTHING: dict[Any, Any] = {}
 class Node:
     """Where one value stands: its span, its key's span, and the nodes of what is in it.
 
-    Few places are ever asked for, so spans are made of the parser's events on demand.
+    Few places are ever asked for, so spans are made of the parser's events on demand. `partial`
+    says that keys of a map were refused, so that one that seems missing may be among them.
     """
 
-    __slots__ = ("children", "key_place", "place")
+    __slots__ = ("children", "key_place", "partial", "place")
 
     def __init__(self, place: Place, children: dict[str | int, Node] | None = None) -> None:
         self.place = place
         self.key_place: Place = None
+        self.partial = False
         self.children: Mapping[str | int, Node] = _NOTHING if children is None else children
 
     @property
@@ -74,6 +76,11 @@ class Document:
         node, found = self._walk(path)
         wants_key = key or not found or _empty(node.span)
         return (wants_key and node.key) or _first_line(node.span, self.source)
+
+    def partial(self, path: Sequence[str | int]) -> bool:
+        """Whether keys of the map at a data path were refused with what they held."""
+        node, found = self._walk(path)
+        return found and node.partial
 
     def _walk(self, path: Sequence[str | int]) -> tuple[Node, bool]:
         node = self.root

@@ -8,6 +8,7 @@ from typing import Any
 
 from llmroute.config.diagnostics import Diagnostic, closest, did_you_mean
 from llmroute.config.lookup import Context, Path
+from llmroute.config.mending import mended, of_other_type, shorter
 from llmroute.config.redact import variable_name
 from llmroute.config.wording import TYPES, any_of, name_of, show, type_of, written
 
@@ -45,6 +46,7 @@ def _secret(path: Path) -> bool:
 
 def _unknown_key(error: Any, path: Path, context: Context) -> Iterator[Diagnostic]:
     known = list(context.failing(error).get("properties", {}))
+    values = [value for value in context.examples(path) if isinstance(value, str)]
     where = f" in {name_of(path)}" if path else ""
     for key in error.kind.unexpected:
         yield context.document.diagnostic(
@@ -52,12 +54,16 @@ def _unknown_key(error: Any, path: Path, context: Context) -> Iterator[Diagnosti
             f"unknown key `{key}`{where}",
             [*path, key],
             key=True,
-            help=did_you_mean(key, known) or f"known keys: {', '.join(known)}",
+            help=written([key], path)
+            if key in values
+            else did_you_mean(key, known) or f"known keys: {', '.join(known)}",
         )
 
 
 def _missing(error: Any, path: Path, context: Context) -> Iterator[Diagnostic]:
     key = error.kind.property
+    if context.document.partial(path):
+        return  # it may be one of the keys that were refused
     place = [*path, key]
     meant = closest(key, error.instance)
     if meant and meant not in context.properties(path):
@@ -128,6 +134,8 @@ def _type_help(
         return f"remove the quotes: {value}"
     if misspelt := _misspelt(path, context):
         return misspelt
+    if not _secret(path) and (meant := of_other_type(kinds, value, path)):
+        return meant
     shown = written(context.examples(path, schema), path)
     if value is None and path[-1] not in context.required(path[:-1]):
         return f"{shown}, or leave the key out" if shown else "leave the key out"
@@ -173,8 +181,19 @@ def _pattern(error: Any, path: Path, context: Context) -> Iterator[Diagnostic]:
             help_text = written([f"env:{name}"], path)
         yield context.document.diagnostic("secret-reference", message, path, help=help_text)
         return
+    meant = None if _secret(path) else mended(str(error.instance), schema, title)
+    if meant:
+        help_text = _renamed(meant, path, context)
     message = f"{name_of(path)} is no {title}: {show(error.instance)}"
     yield context.document.diagnostic("schema-pattern", message, path, help=help_text)
+
+
+def _renamed(meant: str, path: Path, context: Context) -> str | None:
+    """Say what to write, and in a file that has the wrong name too, how to name the file."""
+    shown, old = written([meant], path), context.document.path.name
+    if path in (["policy"], ["provider"]) and old != f"{meant}.yaml":
+        return f"{shown}, and name the file {meant}.yaml"
+    return shown
 
 
 def _range(error: Any, path: Path, context: Context) -> Iterator[Diagnostic]:
@@ -187,11 +206,15 @@ def _range(error: Any, path: Path, context: Context) -> Iterator[Diagnostic]:
 def _length(error: Any, path: Path, context: Context) -> Iterator[Diagnostic]:
     schema, bound = context.failing(error), error.kind.name
     limit = schema[bound]
+    if bound == "minProperties" and context.document.partial(path):
+        return
     message = f"{name_of(path)} {({**_FEWEST, **_MOST})[bound].format(limit)}"
     if bound in _MOST:
         message += f"; it has {len(error.instance)}"
     known = list(schema.get("properties", {}))
     help_text = f"its keys: {', '.join(known)}" if known else None
+    if bound == "maxLength":
+        help_text = shorter(path, lets="let" in context.properties([]))
     help_text = help_text or written(context.examples(path, schema), path)
     yield context.document.diagnostic("schema-length", message, path, key=True, help=help_text)
 
@@ -241,6 +264,8 @@ def _choice(error: Any, path: Path, context: Context) -> Iterator[Diagnostic]:
         yield _wrong_type(kinds, error, path, context, schema)
         return
     known = context.properties(path)
+    if context.document.partial(path):
+        return
     if any(meant and meant not in known for meant in (closest(k, error.instance) for k in keys)):
         return  # the misspelt key is reported, with this one as what was meant
     place = [*path, keys[0]]

@@ -12,14 +12,20 @@ from typing import Any
 from llmroute.config.diagnostics import Diagnostic
 from llmroute.config.document import Document
 from llmroute.config.reading import items_of, map_of, name_finding, reference, text_of
+from llmroute.config.shipped import data_root
 
-__all__ = ["BUILT_IN", "check_protocol", "check_uses", "protocols_used"]
+__all__ = ["BUILT_IN", "check_protocol", "check_uses", "is_shipped", "protocols_used"]
 
 #: The protocols that are written in Python.
 BUILT_IN = frozenset(
     {"anthropic-messages", "claude-code", "ollama-chat", "openai-chat", "openai-responses"}
 )
 _Path = tuple[str | int, ...]
+
+
+def is_shipped(document: Document) -> bool:
+    """Whether a protocol's file is one of those that come with the package."""
+    return document.path.parent == data_root() / "protocols.d"
 
 
 def check_protocol(document: Document) -> Iterator[Diagnostic]:

@@ -16,6 +16,7 @@ from llmroute.config.diagnostics import Diagnostic
 from llmroute.config.document import Document
 from llmroute.config.expand import UnsetVariable, base_url
 from llmroute.config.reading import items_of, map_of, name_finding, text_of, twice
+from llmroute.config.redact import variable_name
 from llmroute.config.secrets import SecretError, check_reference, resolve
 
 __all__ = ["Surroundings", "check_provider"]
@@ -86,15 +87,23 @@ def _secrets(document: Document, around: Surroundings) -> Iterator[Diagnostic]:
 
 
 def _headers(document: Document) -> Iterator[Diagnostic]:
-    for name in map_of(document.data, "endpoint", "headers"):
+    for name, value in map_of(document.data, "endpoint", "headers").items():
         if name.lower() in _CREDENTIAL_HEADERS:
             yield document.diagnostic(
                 "secret-reference",
                 f"the header `{name}` carries a credential, which belongs to `auth`",
                 (*_ENDPOINT, "headers", name),
                 key=True,
-                help=f"write auth: {{header: {name.lower()}, value: env:NAME}}",
+                help=f"write auth: {_auth_of(name.lower(), value)}",
             )
+
+
+def _auth_of(header: str, value: Any) -> str:
+    """Write the `auth` that sends what a header was to carry."""
+    scheme, _, rest = value.strip().partition(" ") if isinstance(value, str) else ("", "", "")
+    bearer = header == "authorization" and scheme.lower() == "bearer"
+    name = variable_name((rest if bearer else scheme).strip()) or "NAME"
+    return f"{{bearer: env:{name}}}" if bearer else f"{{header: {header}, value: env:{name}}}"
 
 
 def _url(document: Document, around: Surroundings) -> Iterator[Diagnostic]:
@@ -137,7 +146,7 @@ def _reach(document: Document, address: Address, origin: str) -> Iterator[Diagno
     if address.reach == "public":
         message = f"http:// to {address.host} sends prompts and keys unencrypted{origin}"
         yield document.diagnostic("base-url-http", message, _BASE_URL, help="write https://")
-    elif endpoint.get("plain_http") is not True:
+    elif endpoint.get("plain_http", False) is False:  # the schema reports what is no truth value
         yield document.diagnostic(
             "base-url-http",
             f"http:// to the private address {address.host} is unencrypted{origin}",
@@ -149,23 +158,31 @@ def _reach(document: Document, address: Address, origin: str) -> Iterator[Diagno
 def _expansions(document: Document) -> Iterator[Diagnostic]:
     """Variables are replaced in base_url and secrets only; elsewhere they would be sent."""
     endpoint = map_of(document.data, "endpoint")
-    places: list[tuple[tuple[str | int, ...], Any]] = [
-        ((*_ENDPOINT, part, key), value)
-        for part in ("headers", "environment")
-        for key, value in map_of(endpoint, part).items()
-    ]
-    places += [
-        ((*_ENDPOINT, "command", index), value)
-        for index, value in enumerate(items_of(endpoint, "command"))
-    ]
-    for path, value in places:
-        if isinstance(value, str) and (found := _EXPANSION.search(value)):
-            yield document.diagnostic(
-                "variable-place",
-                f"`{found[0]}` is not replaced here, only in base_url and secrets",
-                path,
-                help="write the value itself; a program gets variables by pass_environment",
-            )
+    for part in ("headers", "environment", "command"):
+        help_text = "write the value itself; a program gets variables by pass_environment"
+        yield from _unreplaced(document, (*_ENDPOINT, part), endpoint.get(part), help_text)
+    for part in ("model_prefix", "body"):
+        yield from _unreplaced(document, (*_ENDPOINT, part), endpoint.get(part))
+    for index, model in enumerate(items_of(document.data, "models")):
+        yield from _unreplaced(document, ("models", index, "upstream"), text_of(model, "upstream"))
+
+
+def _unreplaced(
+    document: Document,
+    path: tuple[str | int, ...],
+    value: Any,
+    help_text: str = "write the value itself",
+) -> Iterator[Diagnostic]:
+    """Report every variable in a value and in what is in it."""
+    if isinstance(value, str) and (found := _EXPANSION.search(value)):
+        message = f"`{found[0]}` is not replaced here, only in base_url and secrets"
+        yield document.diagnostic("variable-place", message, path, help=help_text)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _unreplaced(document, (*path, key), item, help_text)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _unreplaced(document, (*path, index), item, help_text)
 
 
 def _dates(document: Document, path: tuple[str | int, ...], model: Any) -> Iterator[Diagnostic]:

@@ -4,7 +4,7 @@ A secret written in plain text is an error, but the line that holds it is shown 
 So every line is masked first, character for character, which keeps carets where they belong.
 Under `auth` everything is masked but keys, well-formed references and the names of variables;
 elsewhere, what follows a
-key that names a credential, what looks like a key, and logins in URLs.
+key that names a credential, what looks like a key, and logins and queries in URLs.
 """
 
 from __future__ import annotations
@@ -19,14 +19,28 @@ LONG = 2000
 
 _SECRET_KEY = re.compile(
     r"""(?<![\w-])["']?(?:bearer|auth|authorization|proxy-authorization|cookie|(?:x-)?api[-_]key|
-    token|secret|password)["']?\s*:\s+(?=[^\s\[{}\],])""",
+    token|secret|password)["']?\s*:\s*(?=[^\s\[{}\],])""",
     re.VERBOSE | re.IGNORECASE,
 )
 _TOKEN = re.compile(r"\b(?P<secret>(?:sk|pk|rk|ghp|gho|xox[a-z]|AKIA|AIza|hf)[-_A-Za-z0-9]{12,})")
 _USERINFO = re.compile(r"://(?P<secret>[^\s/@]+)@")
-_FORMS = (_TOKEN, _USERINFO)
+#: A login in an address that lacks its scheme.
+_LOGIN = re.compile(r"""(?<![^\s"'])(?P<secret>[^\s/@:"'{}\[\],]+:[^\s/@"']+)@(?=[\w.-])""")
+#: What follows `?` in a URL: the value of a name that tells of a credential, and all of it in a
+#: base_url, which has no query.
+_PARAMETER = re.compile(
+    r"""[?&;\#][\w.-]*(?:key|token|secret|passw|pwd|auth|sig|credential|code)[\w.-]*=(?!=)
+    (?P<secret>[^\s&;\#"'`]*[^\s&;\#"'`,\]}])""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_QUERY = re.compile(
+    r"""base_url["']?\s*:\s*["']?[^\s"'?\#]*[?\#](?P<secret>[^\s"']*[^\s"',\]}])""", re.VERBOSE
+)
+_FORMS = (_TOKEN, _USERINFO, _LOGIN, _PARAMETER, _QUERY)
 _AUTH = re.compile(r"""(?<![\w-])["']?auth["']?\s*:(?=\s|\Z)""")
-_KEY_OR_VALUE = re.compile(r"""["']?[\w-]+["']?\s*:(?=\s|\Z)|(?P<secret>[^\s\[\]{},][^,\[\]{}]*)""")
+_KEY_OR_VALUE = re.compile(
+    r"""["']?[\w-]+["']?\s*:(?=\s|\Z)|-\s+|(?P<secret>[^\s\[\]{},][^,\[\]{}]*)"""
+)
 _HARMLESS = re.compile(
     r"""["']?(?:env:[A-Za-z_][A-Za-z0-9_]*|file:[^\s"']*|none|x-api-key|api-key|authorization)
     ["']?\s*(?:\#.*)?\Z""",

@@ -107,6 +107,12 @@ def _timezone(document: Document) -> Iterator[Diagnostic]:
     except (ValueError, OSError, LookupError):
         known = available_timezones()
         if known:  # without a database of zones nothing can be said
-            help_text = did_you_mean(name, known) or "write a name such as Europe/Vienna"
+            help_text = did_you_mean(name, _places(known)) or "write a name such as Europe/Vienna"
             message = f"there is no time zone `{name}`"
             yield document.diagnostic("timezone", message, ("timezone",), help=help_text)
+
+
+def _places(zones: set[str]) -> Iterator[str]:
+    """Leave out abbreviations and offsets: a name that resembles one of them is another time."""
+    yield "UTC"
+    yield from (zone for zone in zones if "/" in zone and not zone.startswith("Etc/"))

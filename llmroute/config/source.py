@@ -52,8 +52,8 @@ class Source:
         masked = text
         for start, end in secret_spans(self.lines, span.line - 1, span.col) if text else ():
             secret, masked = text[start:end], masked[:start] + "*" * (end - start) + masked[end:]
-            message = message.replace(secret, "***")
-            help = help.replace(secret, "***") if help else help  # noqa: A001
+            message = _without(message, secret)
+            help = _without(help, secret) if help else help  # noqa: A001
         return Diagnostic(
             rule=rule,
             severity=severity,
@@ -66,6 +66,17 @@ class Source:
             end_col=span.end_col,
             source=masked if len(masked) <= LONG else None,
         )
+
+
+def _without(text: str, secret: str) -> str:
+    """Mask a secret in a text, its beginning too where the text was cut short behind it."""
+    head, *tails = text.replace(secret, "***").split("…")
+    made = head
+    for tail in tails:
+        sizes = range(min(len(secret), len(made)), 0, -1)
+        shown = next((size for size in sizes if made.endswith(secret[:size])), 0)
+        made = f"{made[: len(made) - shown]}***…{tail}" if shown else f"{made}…{tail}"
+    return made
 
 
 def _printable(text: str) -> str:

@@ -11,7 +11,6 @@ import re
 from typing import Any, NamedTuple
 
 from llmroute.config.compose import Composer, CutShort, Frame
-from llmroute.config.diagnostics import Diagnostic
 from llmroute.config.document import span_of
 from llmroute.config.quoting import (
     QUOTE_REASONS,
@@ -22,6 +21,7 @@ from llmroute.config.quoting import (
     segment_end,
 )
 from llmroute.config.scalars import quoted
+from llmroute.config.slips import Mistake, slip
 from llmroute.config.source import Source, Span
 
 __all__ = ["Mistake", "cut_short", "explain"]
@@ -32,11 +32,6 @@ _TEXTS = (
         "mapping values are not allowed",
         "this `:` makes a second key out of what already is a value",
         "put the value in quotes, or align the line with its neighbours",
-    ),
-    (
-        "could not find expected ':'",
-        "this line is neither a `key: value` nor the continuation of one",
-        "write `key: value` with a space after the colon, or mend the indentation",
     ),
     (
         "did not find expected key",
@@ -83,7 +78,6 @@ _TEXTS = (
         "this escape is no character",
         "write the character itself, or \\U with its 8 hexadecimal digits",
     ),
-    ("unknown escape character", "this is no escape that YAML knows", "use single quotes instead"),
     (
         "hexdecimal",
         "this escape is incomplete",
@@ -94,16 +88,6 @@ _RESERVED = "`@%"
 _BLOCK = ("|", ">")
 _CLOSERS = {"[": "]", "{": "}"}
 _KEY_BEFORE = re.compile(r"(?<![\w-])(?P<key>[\w-]+)\s*:\s+(?P<brackets>[\[{]*)\Z")
-
-
-class Mistake(NamedTuple):
-    """A finding about the syntax, and what to blank before reading on.
-
-    `repair` is (0-based line, start, end); None where the reading cannot go on.
-    """
-
-    finding: Diagnostic
-    repair: tuple[int, int, int] | None
 
 
 class _Place(NamedTuple):
@@ -132,13 +116,15 @@ def explain(error: Any, composer: Composer, source: Source) -> Mistake:
     text = source.line(mark.line + 1)
     if "\t" in text[: _indent(text)] and mark.column <= _indent(text):
         return _tab(source, mark.line)
+    if found := slip(error, composer, source):
+        return found
     in_flow = any(frame.flow for frame in composer.stack)
     place = (
         _open_expression(composer)
         or _by_text(error.context_mark or mark, composer, source)
         or _value(mark, composer, source)
     )
-    if place is not None and place.expression:
+    if place is not None and place.expression and "quoted scalar" not in (error.context or ""):
         return _must_quote(place, source, in_flow=in_flow)
     return _in_words(error, mark, place, source, in_flow=in_flow)
 
@@ -178,7 +164,7 @@ def _by_text(mark: Any, composer: Composer, source: Source) -> _Place | None:
     """
     section = composer.stack[0].step if composer.stack else None
     key = _KEY_BEFORE.search(source.line(mark.line + 1)[: mark.column])
-    if section is None or key is None:
+    if section is None or key is None or (len(composer.stack) == 1 and key["key"] == section):
         return None
     path = [section, key["key"]] if section == "let" else [section, 0, key["key"]]
     if not is_expression_place(path):
@@ -230,10 +216,6 @@ def _in_words(
     error: Any, mark: Any, place: _Place | None, source: Source, *, in_flow: bool
 ) -> Mistake:
     context = error.context or ""
-    if "quoted scalar" in context and "unexpected" in (error.problem or ""):
-        span = _at(error.context_mark)
-        help_text = "close the quote; inside '…' a quote is written as ''"
-        return _plain(source, span, "this quote is never closed", help_text)
     if "character that cannot start" in (error.problem or ""):
         return _reserved(mark, place, source, in_flow=in_flow)
     if "tag" in context or "tag" in (error.problem or ""):

@@ -6,16 +6,19 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from jmespath.exceptions import IncompleteExpressionError
+
+from llmroute.config.comments import comment_behind, cut_finding
 from llmroute.config.diagnostics import Diagnostic, closest
 from llmroute.config.textplace import narrowed
 from llmroute.config.workspace import Workspace
 from llmroute.config.yaml import Document
-from llmroute.policy.expressions.expression import ROOTS
+from llmroute.policy.expressions.expression import ROOTS, Expression, ExpressionError
 from llmroute.policy.fields import Finding, Scope, check_expression
 from llmroute.policy.scoring.preferences import BUILT_IN, PARAMETRIC
 from llmroute.policy.scoring.stages import REQUEST_ROOTS
 
-__all__ = ["check_expressions", "check_policy", "check_workspace"]
+__all__ = ["check_expressions", "check_policy", "check_workspace", "cut_by_comment"]
 
 Path = tuple[str | int, ...]
 
@@ -36,9 +39,7 @@ def check_policy(
         if path[-1] == "prefer" and text in PARAMETRIC:
             found.append(_bare_parametric(document, path, text))
             continue
-        for item in check_expression(text, scope):
-            named = _preferred(text, item, scope) if path[-1] == "prefer" else item
-            found.append(_placed(document, path, text, named))
+        found += _of_expression(document, path, text, scope)
     return found
 
 
@@ -47,9 +48,9 @@ def check_workspace(document: Document) -> list[Diagnostic]:
     data = document.data
     scope = Scope(ROOTS, (), data.get("inputs"))
     found = [
-        _placed(document, path, text, item)
+        item
         for path, text in _required(data)
-        for item in check_expression(text, scope)
+        for item in _of_expression(document, path, text, scope)
     ]
     return [*found, *_unenforced(document)]
 
@@ -90,8 +91,42 @@ def _check_lets(
         if name in ROOTS:
             message = f'"{name}" is a root and cannot be defined again'
             yield document.diagnostic("let-shadows-root", message, path, key=True)
-        for item in check_expression(text, scope):
-            yield _placed(document, path, text, item)
+        yield from _of_expression(document, path, text, scope)
+
+
+def _of_expression(document: Document, path: Path, text: str, scope: Scope) -> Iterator[Diagnostic]:
+    found = check_expression(text, scope)
+    if found and (cut := cut_by_comment(document, path, text)):
+        yield cut
+        return
+    for item in found:
+        named = _preferred(text, item, scope) if path[-1] == "prefer" else item
+        yield _placed(document, path, text, named)
+
+
+def cut_by_comment(document: Document, path: Path, text: str) -> Diagnostic | None:
+    """Return the finding about an expression that ends where YAML saw a comment.
+
+    One that is wrong in another way may have a comment behind it, too.
+    """
+    comment = comment_behind(document, path)
+    problem = _problem(text) if comment else None
+    if comment is None or problem is None:
+        return None
+    place = document.place(path)
+    whole = document.source.line(place.line)[place.col - 1 :].rstrip()
+    early = isinstance(problem.__cause__, IncompleteExpressionError)
+    if not early and problem.rule != "unclosed-quote" and _problem(whole):
+        return None
+    return cut_finding(document, whole, comment)
+
+
+def _problem(text: str) -> ExpressionError | None:
+    try:
+        Expression(text)
+    except ExpressionError as exc:
+        return exc
+    return None
 
 
 def _redefined(document: Document, inherited: Collection[str]) -> Iterator[Diagnostic]:

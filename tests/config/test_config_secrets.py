@@ -131,7 +131,36 @@ PLACES = [
     "headers:\n    x-api-key: one, CANARY",
     "base_url: https://me:CANARY@api.example.com",
     "base_url: https://CANARY@api.example.com",
+    "base_url: me:CANARY@api.example.com",
+    "base_url: https://api.example.com/v1?api_key=CANARY",
+    "base_url: https://api.example.com/v1?v=1&k=CANARY",
+    "base_url: 'https://api.example.com/v1?CANARY'",
+    "base_url: https://api.example.com/v1#CANARY",
+    "base_url: api.example.com/v1?api_key=CANARY",
+    "base_url: ${URL:-https://api.example.com/v1?k=CANARY}",
+    "base_url: >-\n    https://api.example.com/v1?access_token=CANARY",
+    "auth: none\n  base_url:\n    'https://api.example.com/v1?key=CANARY'",
+    "headers:\n    Authorization:Bearer CANARY",
 ]
+
+
+@pytest.mark.parametrize("size", range(10, 60))
+def test_a_secret_that_a_message_cuts_short_is_hidden(size: int, tmp_path: Path) -> None:
+    text = (
+        "provider: example\nlocality: cloud\nendpoint:\n  transport: http\n"
+        f"  protocol: openai-chat\n  base_url: {'h' * size}?key={CANARY}\nmodels: [{{model: a}}]\n"
+    )
+    (tmp_path / "providers.d").mkdir()
+    (tmp_path / "providers.d" / "example.yaml").write_text(text, encoding="utf-8")
+    found = read_workspace(tmp_path, {})[1]
+    wrong = next(finding for finding in found if finding.rule == "schema-pattern")
+    assert CANARY[:3] not in repr(wrong) + str(wrong)
+
+
+def test_the_query_of_a_source_stays_readable() -> None:
+    line = "source: https://example.com/prices?region=eu-west-1#batch-2026-11"
+    shown = Source("a.yaml", line).finding("rule", "message", Span(1, 1, 1, 1)).source
+    assert shown == line
 
 
 @pytest.mark.parametrize(

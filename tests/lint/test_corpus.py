@@ -29,10 +29,6 @@ UNREACHED = {"file-missing", "let-shadows-root", "schema-other"}
 OF_MACHINE = {"price-drift"}
 ANALYSES = {rule.name for rule in rules() if rule.analyses}
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:deprecated string literal:PendingDeprecationWarning"
-)
-
 
 def _marked(names):
     """Mark the cases that lint does not meet yet; one that it meets is to leave the list."""

@@ -74,6 +74,12 @@ def _help(typed: Typed, value: Any, literal: Any) -> str | None:
         return f"write contains({name}, {shown(given)})"
     if known <= {"number", "boolean"} and isinstance(given, str):
         return _unquoted(known, given)
+    if known == {"boolean"} and given in (0, 1):
+        return f"write {shown(bool(given))}"
+    if known == {"boolean"}:
+        return "write `true` or `false`"
+    if known == {"number"} and isinstance(given, bool):
+        return f"write {shown(int(given))}, or another number"
     return None
 
 

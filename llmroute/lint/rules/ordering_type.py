@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["RULE"]
 
 _ORDERED = frozenset({"number", "string"})
+_COUNTED = frozenset({"array", "object"})
+_GENERAL = "compare numbers, or use == or contains(…)"
 
 
 def _find(_item: Placed, typed: Typed) -> Iterator[Found]:
@@ -40,14 +42,21 @@ def _find(_item: Placed, typed: Typed) -> Iterator[Found]:
 
 def _compared(typed: Typed, node: Node, left: Node, right: Node) -> Iterator[Found]:
     kinds = [typed.type(side).known & _ORDERED for side in (left, right)]
-    for side, known in zip((left, right), kinds, strict=True):
-        if not known:
+    for side, own, other in ((left, kinds[0], kinds[1]), (right, kinds[1], kinds[0])):
+        if not own:
             message = f"{typed.places.source(side)} has no order: the comparison is always null"
-            yield about(typed, side, message, "compare numbers, or use == or contains(…)")
+            yield about(typed, side, message, _counted(typed, side, other) or _GENERAL)
             return
     if not kinds[0] & kinds[1]:
         message = "a number and a text have no order: this cannot be evaluated"
         yield about(typed, node, message, _help(right) or _help(left))
+
+
+def _counted(typed: Typed, side: Node, other: frozenset[str]) -> str | None:
+    """Count a list or map, where a number stands on the other side."""
+    known = typed.type(side).known
+    counted = known and known <= _COUNTED and "number" in other
+    return f"write length({typed.places.source(side)})" if counted else None
 
 
 def _help(literal: Node) -> str | None:

@@ -45,9 +45,10 @@ def _check(project: Project) -> Iterator[Diagnostic]:
             continue
         known = f" but {' and '.join(tasks)}" if tasks else ""
         message = f"the quality of {model.name} is unknown at every task{known}"
-        meant = next((hint for name in tasks if (hint := did_you_mean(name, _OWN))), None)
-        help_text = meant or "write default: the figure for all other tasks"
-        yield model.finding(RULE.name, message, "quality", key=True, help=help_text)
+        hints = ((name, hint) for name in tasks if (hint := did_you_mean(name, _OWN)))
+        misspelt, meant = next(hints, (None, "write default: the figure for all other tasks"))
+        keys = ("quality", misspelt) if misspelt else ("quality",)
+        yield model.finding(RULE.name, message, *keys, key=True, help=meant)
 
 
 RULE = Rule("quality-default", "warning", _check)

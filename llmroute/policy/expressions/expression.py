@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-import jmespath
 from jmespath import exceptions
 from jmespath.functions import Functions
 
 from llmroute.config.diagnostics import did_you_mean
 from llmroute.policy.expressions.codegen import UnsupportedNode, compile_expression
 from llmroute.policy.expressions.mistakes import mistake
+from llmroute.policy.expressions.parsing import parse_expression
 from llmroute.policy.expressions.places import Places, operands
 
 __all__ = [
@@ -146,7 +146,7 @@ def truthy(value: Any) -> bool:
 
 def _parse(text: str) -> Any:
     try:
-        return jmespath.compile(text)
+        return parse_expression(text)
     except exceptions.JMESPathError as exc:
         found = mistake(text, exc)
         raise ExpressionError(

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from jmespath.lexer import Lexer
+from llmroute.policy.expressions.parsing import tokenize
 
 __all__ = ["Places", "Token", "operands", "tokens_of"]
 
@@ -38,7 +38,7 @@ class Token(NamedTuple):
 
 def tokens_of(text: str) -> list[Token]:
     """Return the tokens of an expression that parses, without the one for the end."""
-    raw = [(token["type"], token["start"]) for token in Lexer().tokenize(text)]
+    raw = [(token["type"], token["start"]) for token in tokenize(text)]
     return [
         Token(kind, start, len(text[:following].rstrip()))
         for (kind, start), (_, following) in pairwise(raw)
