@@ -20,8 +20,9 @@ class Model:
     names request fields that are a 400. `efforts` are the reasoning efforts it accepts, with
     `effort` as the default; `tools_at_effort` False means that tools need the effort `none`.
     `thinking` are the accepted thinking types, `forced_tool` and `prefill` what else a request
-    may ask. The rest describes a local model: `remote` is where a model that only looks local
-    really runs, `loaded` the context it is loaded with (0: not loaded).
+    may ask; with `system_turns` system messages may stand between turns. The rest describes a
+    local model: `remote` is where a model that only looks local really runs, `loaded` the context
+    it is loaded with (0: not loaded).
     """
 
     id: str
@@ -37,6 +38,7 @@ class Model:
     thinking: tuple[str, ...] = ()
     forced_tool: bool = True
     prefill: bool = True
+    system_turns: bool = True
     family: str = "llama"
     parameters: str = "8.0B"
     quantization: str = "Q4_K_M"
@@ -130,6 +132,7 @@ ANTHROPIC = (
         effort="high",
         thinking=("adaptive", "enabled", "disabled"),
         prefill=False,
+        system_turns=False,
     ),
     Model(
         "claude-haiku-4-5",
@@ -137,6 +140,7 @@ ANTHROPIC = (
         max_output=64_000,
         vision=True,
         thinking=("enabled", "disabled"),
+        system_turns=False,
     ),
 )
 

@@ -56,9 +56,10 @@ class Loop:
 class Sim:
     """A provider's server on a loopback socket; a context manager.
 
-    `kind` is `openai`, `anthropic`, `ollama` or `lm_studio`. `port` 0 takes a free one. `key`
-    makes the server demand that API key. `models` replaces the default ones; a bare name is a
-    model that accepts everything. `pace` and `limit` are how fast it answers and how often.
+    `kind` is `openai`, `anthropic`, `ollama`, `lm_studio`, `gemini`, `cohere` or `tgi`. `port` 0
+    takes a free one. `key` makes the server demand that API key. `models` replaces the default
+    ones; a bare name is a model that accepts everything. `pace` and `limit` are how fast it
+    answers and how often.
     `quirks` are the dialect's own switches (see its module). `sleep` and `clock` (wall time, in
     seconds) may be replaced where a test owns time. `requests` records what arrived.
     """

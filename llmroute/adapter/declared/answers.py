@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from llmroute.adapter.declared.expressions import Evaluate
 from llmroute.adapter.declared.faults import Fault, Path
 from llmroute.adapter.declared.scopes import ANY
 from llmroute.adapter.declared.templates import Maker
 from llmroute.adapter.jsontext import compact
+from llmroute.adapter.opaque import seal
 from llmroute.adapter.protocols.extract import malformed
 from llmroute.errors import ErrorKind, TargetError
 from llmroute.types import FinishReason, Usage
@@ -27,6 +28,7 @@ __all__ = [
     "left_out",
     "make_reader",
     "said",
+    "sealed",
     "text_or_none",
 ]
 
@@ -37,8 +39,18 @@ FINISH: Mapping[str, FinishReason] = {
     "tool_calls": "tool_calls",
     "content_filter": "content_filter",
 }
-_COUNTS = ("input", "output", "cached", "cache_written", "cache_written_1h", "reasoning")
-CallPiece = tuple[int | None, str | None, str | None, str]
+#: What of a usage is a word, no count.
+_WORDS = frozenset({"tier", "speed", "region"})
+
+
+class CallPiece(NamedTuple):
+    """One piece of a tool call; `signature` is what only its own target can read of it."""
+
+    number: int | None
+    id: str | None
+    name: str | None
+    arguments: str
+    signature: str | None = None
 
 
 def said(value: Any, what: str) -> str:
@@ -86,13 +98,13 @@ class UsageCounts:
     """Token counts of one answer; what comes later replaces what came before."""
 
     counts: dict[str, int] = field(default_factory=dict)
-    tier: str | None = None
+    words: dict[str, str] = field(default_factory=dict)
 
     def update(self, found: Mapping[str, Any]) -> None:
         """Take what was found; what is no count is left out."""
         for name, value in found.items():
-            if name == "tier":
-                self.tier = text_or_none(value) or self.tier
+            if name in _WORDS:
+                self.words |= {name: word} if (word := text_or_none(value)) else {}
             elif (count := _count(value)) is not None:
                 self.counts[name] = count
 
@@ -100,7 +112,18 @@ class UsageCounts:
         """Return the counts; without input or output they are marked as estimated."""
         known = self.counts
         whole = "input" in known and "output" in known
-        return Usage(**known, tier=self.tier, estimated=not whole)
+        return Usage(
+            input=known.get("input", 0),
+            output=known.get("output", 0),
+            cached=known.get("cached", 0),
+            cache_written=known.get("cache_written", 0),
+            cache_written_1h=known.get("cache_written_1h", 0),
+            reasoning=known.get("reasoning", 0),
+            tier=self.words.get("tier"),
+            speed=self.words.get("speed"),
+            region=self.words.get("region"),
+            estimated=not whole,
+        )
 
 
 def _count(value: Any) -> int | None:
@@ -111,24 +134,28 @@ def _count(value: Any) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """Where tool calls are: `each` lists them, without it the scope itself is one."""
+    """Where tool calls are: `each` lists them, without it the scope itself is one.
+
+    Arguments are JSON text, a piece of it, or a map.
+    """
 
     each: Evaluate | None
     fields: Mapping[str, Evaluate]
 
     def pieces(self, scope: Any) -> Iterator[CallPiece]:
-        """Yield index, id, name and arguments (JSON text, or a piece of it) of each call."""
+        """Yield what is found of each call."""
         listed = [scope] if self.each is None else self.each(scope) or ()
         for call in listed:
             found = {name: read(call) for name, read in self.fields.items()}
             index, arguments = found.get("index"), found.get("arguments")
             if arguments is not None and not isinstance(arguments, str):
                 arguments = compact(arguments)
-            yield (
+            yield CallPiece(
                 index if isinstance(index, int) else None,
                 text_or_none(found.get("id")),
                 text_or_none(found.get("name")),
                 arguments or "",
+                text_or_none(found.get("signature")),
             )
 
 
@@ -211,10 +238,17 @@ def _calls(maker: Maker, data: Any, path: Path, scope: Any) -> Calls | None:
     each = maker.expression(data.get("each"), (*path, "each"), scope)
     inner = ANY if "each" in data else scope
     fields = {}
-    for name in ("index", "id", "name", "arguments"):
+    for name in ("index", "id", "name", "arguments", "signature"):
         if made := maker.expression(data.get(name), (*path, name), inner):
             fields[name] = made.evaluate
     return Calls(each.evaluate if each else None, fields)
+
+
+def sealed(signature: str | None, number: int, target: str = "") -> Mapping[str, Any] | None:
+    """Return the block that carries a call's signature through a conversation."""
+    if signature is None:
+        return None
+    return seal({"type": "thinking", "thinking": "", "signature": signature}, target, number)
 
 
 def failure_of(found: Any, whole: Any) -> Any:

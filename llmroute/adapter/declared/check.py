@@ -9,7 +9,7 @@ from llmroute.adapter.declared.faults import Fault
 from llmroute.adapter.declared.protocol import compile_protocol
 from llmroute.config.diagnostics import Diagnostic
 from llmroute.config.document import Document
-from llmroute.config.shipped import data_root
+from llmroute.config.protocols import is_shipped
 from llmroute.config.textplace import narrowed
 from llmroute.config.workspace import Workspace
 
@@ -21,11 +21,10 @@ def check_declared(workspace: Workspace, *, shipped: bool = False) -> list[Diagn
 
     Those that come with the package are known to be right; `shipped` checks them as well.
     """
-    home = data_root()
     return [
         found
         for document in workspace.protocols.values()
-        if shipped or not document.path.is_relative_to(home)
+        if shipped or not is_shipped(document)
         for found in check_document(document)
     ]
 

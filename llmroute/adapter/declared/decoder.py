@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmroute.adapter.declared.answers import (
+    CallPiece,
     Reader,
     UsageCounts,
     failure_of,
     finish_of,
     left_out,
     said,
+    sealed,
     text_or_none,
 )
 from llmroute.adapter.framing import StreamEvent
@@ -46,7 +48,7 @@ class DeclaredDecoder:
 
     def feed(self, event: StreamEvent) -> list[Chunk]:
         """Take one event; see `Decoder.feed`."""
-        if self.done:
+        if self.done or not event.data.strip():
             return []
         try:
             data, fault = parse(event.data), None
@@ -74,12 +76,18 @@ class DeclaredDecoder:
             chunks.append(Chunk(refusal=refusal))
         if rule.calls is not None:
             for piece in rule.calls.pieces(scope):
-                chunks += [Chunk(tool_call=delta) for delta in self._calls.add(*piece)]
+                self._call(piece, chunks)
         if rule.usage:
             self._usage.update(rule.counts(scope))
         self._finish = rule.value("finish", scope) or self._finish
         self._leave_out(rule.value("left_out", scope))
         self.done = self.done or truthy(rule.value("done", scope))
+
+    def _call(self, piece: CallPiece, chunks: list[Chunk]) -> None:
+        found = self._calls.add(piece.number, piece.id, piece.name, piece.arguments)
+        chunks += [Chunk(tool_call=delta) for delta in found]
+        if found and (block := sealed(piece.signature, found[-1].index)):
+            chunks.append(Chunk(thinking_block=block))
 
     def _named(self, rule: Reader, scope: Mapping[str, Any], chunks: list[Chunk]) -> None:
         model = text_or_none(rule.value("model", scope)) or self._head[0]

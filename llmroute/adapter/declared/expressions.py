@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import jmespath
 from jmespath import exceptions
 from jmespath.functions import Functions
 
@@ -18,6 +17,7 @@ from llmroute.config.diagnostics import did_you_mean
 from llmroute.policy.expressions.codegen import UnsupportedNode, generate_source
 from llmroute.policy.expressions.expression import ExpressionError, Node, field_chains
 from llmroute.policy.expressions.mistakes import mistake
+from llmroute.policy.expressions.parsing import parse_expression
 from llmroute.policy.expressions.places import Places
 from llmroute.policy.expressions.runtime import HELPERS
 
@@ -99,7 +99,7 @@ def compiled(text: str) -> WireExpression:
 
 def _parsed(text: str) -> Any:
     try:
-        parsed = jmespath.compile(text)
+        parsed = parse_expression(text)
     except exceptions.JMESPathError as exc:
         found = mistake(text, exc)
         raise ExpressionError(

@@ -12,6 +12,7 @@ from typing import Any
 
 from llmroute.adapter.declared.answers import (
     FINISH,
+    CallPiece,
     Reader,
     UsageCounts,
     check_finish,
@@ -20,6 +21,7 @@ from llmroute.adapter.declared.answers import (
     left_out,
     make_reader,
     said,
+    sealed,
     text_or_none,
 )
 from llmroute.adapter.declared.decoder import DeclaredDecoder, Rules
@@ -68,7 +70,9 @@ class DeclaredProtocol:
             raise malformed("this protocol answers in streams only", body)
         if truthy(found := answer.value("error", body)):
             raise ProviderError(failure_of(found, body))
-        calls = tuple(_calls(answer, body))
+        pieces = list(answer.calls.pieces(body)) if answer.calls else []
+        calls = tuple(_call(piece) for piece in pieces)
+        blocks = (sealed(piece.signature, n, target.id) for n, piece in enumerate(pieces))
         refusal = said(answer.value("refusal", body), "refusal") or None
         usage = UsageCounts()
         usage.update(answer.counts(body))
@@ -83,6 +87,7 @@ class DeclaredProtocol:
             reasoning=said(answer.value("reasoning", body), "reasoning") or None,
             refusal=refusal,
             warnings=tuple(left_out(answer.value("left_out", body))),
+            thinking_blocks=tuple(block for block in blocks if block),
         )
 
     def decoder(self) -> DeclaredDecoder:
@@ -90,11 +95,10 @@ class DeclaredProtocol:
         return DeclaredDecoder(self.rules, self.finish)
 
 
-def _calls(answer: Reader, body: Any) -> Iterator[ToolCall]:
-    for _, call_id, name, arguments in answer.calls.pieces(body) if answer.calls else ():
-        if name is None:
-            raise malformed("a tool call came without a name")
-        yield ToolCall(call_id or new_call_id(), name, arguments or "{}")
+def _call(piece: CallPiece) -> ToolCall:
+    if piece.name is None:
+        raise malformed("a tool call came without a name")
+    return ToolCall(piece.id or new_call_id(), piece.name, piece.arguments or "{}")
 
 
 def compile_protocol(data: Mapping[str, Any]) -> tuple[DeclaredProtocol, list[Fault]]:

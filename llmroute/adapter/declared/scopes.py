@@ -20,7 +20,15 @@ __all__ = ["ANY", "ERROR", "EVENT", "PARTS", "REQUEST", "item_of", "unknown_fiel
 
 ANY: Mapping[str, Any] = {"*": None}
 
-_CALL = {"id": None, "name": None, "arguments": None, "args": ANY, "extra_content": ANY}
+_CALL = {
+    "id": None,
+    "name": None,
+    "number": None,
+    "arguments": None,
+    "args": ANY,
+    "signature": None,
+    "extra_content": ANY,
+}
 #: Every type that a part of a turn may have, with the fields that it has.
 PARTS: Mapping[str, Mapping[str, Any]] = {
     "text": {"type": None, "text": None},

@@ -6,9 +6,11 @@ Made once per request, and only as far as the protocol reads it. Its fields are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from llmroute.adapter.jsontext import compact
+from llmroute.adapter.opaque import own_blocks
 from llmroute.adapter.protocols.content import (
     arguments_object,
     image_of,
@@ -61,12 +63,7 @@ class _Source:
         self.wanted = wanted
         self.stream = stream
         self._said: Conversation | None = None
-        self.extras = {
-            call.get("id"): call.get("extra_content")
-            for message in request.messages
-            for call in message.get("tool_calls") or ()
-            if isinstance(call, Mapping)
-        }
+        self.extras = dict(_extras(request.messages, target.id))
 
     @property
     def said(self) -> Conversation:
@@ -156,6 +153,16 @@ _FIELDS: Mapping[str, Callable[[_Source], Any]] = {
 }
 
 
+def _extras(messages: Iterable[Message], target: str) -> Iterator[tuple[Any, Data]]:
+    """Yield what calls carry beside their arguments, by id; signatures of other targets do not."""
+    for message in messages:
+        signed = {own.place: own.block.get("signature") for own in own_blocks(message, target)}
+        for number, call in enumerate(message.get("tool_calls") or ()):
+            if isinstance(call, Mapping):
+                extra = {"number": number, "signature": signed.get(number)}
+                yield call.get("id"), {**extra, "extra_content": call.get("extra_content")}
+
+
 def _part(
     block: Mapping[str, Any],
     rewritten: Mapping[str, str],
@@ -192,10 +199,8 @@ def _image(media_type: str, data: str, url: str) -> Data:
 
 
 def _call(call_id: str, name: str, args: Mapping[str, Any], extras: Mapping[Any, Any]) -> Data:
-    from llmroute.adapter.jsontext import compact
-
     written = {"id": call_id, "name": name, "arguments": compact(args), "args": args}
-    return {**written, "extra_content": extras.get(call_id)}
+    return {**written, **extras.get(call_id, {})}
 
 
 def _text(message: Message) -> str:

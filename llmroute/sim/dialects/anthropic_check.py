@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ __all__ = ["Checks"]
 _WITHOUT_SAMPLING = "2026-10-21"
 _VERSIONS = ("2023-06-01", _WITHOUT_SAMPLING)
 _SAMPLING = ("temperature", "top_k", "top_p")
+_LEAST_BUDGET = 1024
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _COUNTED = frozenset(
     {
         "cache_control",
@@ -82,18 +85,54 @@ class Checks:
                 f"max_tokens: {wanted} > {model.max_output}, which is the maximum allowed number "
                 f"of output tokens for {model.id}"
             )
+        self._sampling()
         self._thinking(model)
         self._tools(model)
+        self._system_turns(model)
         if not model.prefill and self._body["messages"][-1].get("role") == "assistant":
             raise self._refuse(
                 "This model does not support assistant message prefill. The conversation must "
                 "end with a user message."
             )
 
+    def _sampling(self) -> None:
+        if not 0 <= (self._body.get("temperature") or 0) <= 1:
+            raise self._refuse("temperature: Input should be less than or equal to 1")
+        if any(not one.strip() for one in self._body.get("stop_sequences") or ()):
+            raise self._refuse("stop_sequences: each stop sequence must contain non-whitespace")
+
+    def _system_turns(self, model: Model) -> None:
+        roles = [one.get("role") for one in self._body["messages"]]
+        for index, role in enumerate(roles):
+            if role != "system":
+                continue
+            if not model.system_turns:
+                raise self._refuse(f"messages.{index}: role 'system' is not supported")
+            if index == 0 or roles[index - 1] != "user":
+                raise self._refuse(f"messages.{index}: role 'system' must follow a 'user' message")
+            if roles[index + 1 : index + 2] not in ([], ["assistant"]):
+                raise self._refuse(
+                    f"messages.{index}: role 'system' must precede an 'assistant' message or end "
+                    "the array"
+                )
+
+    def _budget(self) -> None:
+        budget = self._body["thinking"].get("budget_tokens") or 0
+        if budget < _LEAST_BUDGET:
+            raise self._refuse("thinking.enabled.budget_tokens: Input should be at least 1024")
+        if budget >= self._body.get("max_tokens", 0):
+            raise self._refuse("`max_tokens` must be greater than `thinking.budget_tokens`.")
+        if (self._body.get("tool_choice") or {}).get("type") in ("any", "tool"):
+            raise self._refuse("Thinking may not be enabled when tool_choice forces tool use.")
+        if self._body.get("temperature", 1) != 1:
+            raise self._refuse("`temperature` may only be set to 1 when thinking is enabled.")
+
     def _thinking(self, model: Model) -> None:
         kind = (self._body.get("thinking") or {}).get("type")
         if kind is not None and model.efforts + model.thinking and kind not in model.thinking:
             raise self._refuse(f'"thinking.type.{kind}" is not supported for this model.')
+        if kind == "enabled":
+            self._budget()
         effort = (self._body.get("output_config") or {}).get("effort")
         if effort is not None and effort not in model.efforts:
             raise self._refuse(f'output_config.effort: "{effort}" is not supported by this model.')
@@ -102,6 +141,11 @@ class Checks:
         for index, tool in enumerate(self._body.get("tools") or ()):
             if "name" not in tool:
                 raise self._refuse(f"tools.{index}.name: Field required")
+            if not _NAME.fullmatch(tool["name"]):
+                pattern = "^[a-zA-Z0-9_-]{1,128}$"
+                raise self._refuse(
+                    f"tools.{index}.custom.name: String should match pattern '{pattern}'"
+                )
             schema = tool.get("input_schema")
             if schema is None and "type" not in tool:
                 raise self._refuse(f"tools.{index}.custom.input_schema: Field required")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -47,6 +48,7 @@ _FIELDS = frozenset(
         "user",
     }
 )
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _ASKED = frozenset({"input_text", "input_image", "input_file"})
 _ANSWERED = frozenset({"output_text", "refusal"})
 
@@ -164,6 +166,13 @@ class Checks:
         for index, tool in enumerate(self._body.get("tools") or ()):
             if tool.get("type") == "function" and not tool.get("name"):
                 raise self._missing(f"tools[{index}].name")
+            if tool.get("type") == "function" and not _NAME.fullmatch(tool["name"]):
+                message = (
+                    f"Invalid 'tools[{index}].name': string does not match pattern. Expected a "
+                    "string that matches the pattern '^[a-zA-Z0-9_-]+$' and has at most 64 "
+                    "characters."
+                )
+                raise self._bad(message, f"tools[{index}].name", "invalid_value")
             if tool.get("type") == "function" and tool.get("strict"):
                 self._strict(tool, f"tools[{index}].parameters")
 
