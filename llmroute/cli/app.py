@@ -15,9 +15,11 @@ from llmroute.cli.parser import parse
 from llmroute.cli.signals import Terminated, unwind_on_signals
 from llmroute.errors import ConfigError, LlmrouteError, RouteFailed, UsageError
 
-__all__ = ["BUG", "FAILED", "FINE", "INTERRUPTED", "PIPE_CLOSED", "USAGE", "leave", "main"]
+__all__ = ["BROKEN", "BUG", "FAILED", "FINE", "INTERRUPTED", "PIPE_CLOSED", "USAGE", "leave", "main"]
 
-FINE, FAILED, USAGE, BUG = 0, 1, 2, 3
+FINE, FAILED, USAGE = 0, 1, 2
+#: Files that cannot be used, and faults of llmroute itself.
+BROKEN = BUG = 3
 #: As a shell reports a program that ended by SIGINT or SIGPIPE.
 INTERRUPTED, PIPE_CLOSED = 130, 141
 
@@ -94,6 +96,8 @@ def _told(error: LlmrouteError, *, as_json: bool) -> int:
         dump({"error": _error_data(error)})
     prefix = "" if isinstance(error, ConfigError) else "llmroute: "
     note(f"{prefix}{error}")
+    if isinstance(error, ConfigError):
+        return BROKEN
     return USAGE if isinstance(error, UsageError) else FAILED
 
 

@@ -64,7 +64,8 @@ def checked(root: Path, texts: Mapping[Path, str], *, analyses: bool) -> list[Di
 
 def _moved(item: Diagnostic, copy: Path, root: Path) -> Diagnostic:
     """Return a finding about the copy as one about the workspace."""
-    file = str(root / Path(item.file).absolute().relative_to(copy))
+    path = Path(item.file).absolute()
+    file = str(root / path.relative_to(copy)) if path.is_relative_to(copy) else str(path)
     message = item.message.replace(str(copy), str(root))
     help_text = item.help and item.help.replace(str(copy), str(root))
     return replace(item, file=file, message=message, help=help_text)
@@ -78,10 +79,14 @@ class _Server(LanguageServer):
         self.seen: dict[str, tuple[int | None, list[Diagnostic]]] = {}
 
     def open_files(self) -> dict[str, tuple[Path, TextDocument]]:
-        """Return the open files that belong to a workspace, by URI."""
-        documents = self.workspace.text_documents.items()
-        paths = ((uri, to_fs_path(uri), document) for uri, document in documents)
+        """Return the open documents that are files, by the URI that the editor gave them."""
+        documents = self.workspace.text_documents.values()  # the keys are decoded URIs
+        paths = ((document.uri, to_fs_path(document.uri), document) for document in documents)
         return {uri: (Path(path), document) for uri, path, document in paths if path}
+
+    def document(self, uri: str) -> TextDocument | None:
+        """Return an open document, None if it is not open."""
+        return next((d for d in self.workspace.text_documents.values() if d.uri == uri), None)
 
     async def check(self, uri: str, *, analyses: bool) -> None:
         """Publish the findings about all open files of the workspace that a file belongs to."""
@@ -108,7 +113,7 @@ class _Server(LanguageServer):
     def at(self, uri: str, place: lsp.Range) -> Iterator[tuple[Diagnostic, lsp.Diagnostic]]:
         """Yield the findings that touch a place, if they are still about the file's text."""
         version, found = self.seen.get(uri, (None, []))
-        document = self.workspace.text_documents.get(uri)
+        document = self.document(uri)
         if document is None or document.version != version:
             return
         places = _Places(document)
@@ -182,7 +187,7 @@ def _check_on_changes(server: _Server) -> None:
     async def _changed(params: lsp.DidChangeTextDocumentParams) -> None:
         uri, version = params.text_document.uri, params.text_document.version
         await asyncio.sleep(_REST)
-        document = server.workspace.text_documents.get(uri)
+        document = server.document(uri)
         if document is not None and document.version == version:
             await server.check(uri, analyses=False)
 
@@ -207,7 +212,7 @@ def _answer(server: _Server) -> None:
     )
     def _actions(params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
         uri = params.text_document.uri
-        document = server.workspace.text_documents.get(uri)
+        document = server.document(uri)
         touched = server.at(uri, params.range)
         places = _Places(document) if document else None
         return [places.action(uri, i, i.fix) for i, _ in touched if places and i.fix]

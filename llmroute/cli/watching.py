@@ -15,7 +15,7 @@ __all__ = ["watch"]
 #: Changes so close to each other are one; so long until it is seen that there is none. In ms.
 _TOGETHER, _TURN = 200, 100
 #: Folders of a workspace; files count only just in them and in the workspace's own.
-_PARTS = ("providers.d", "policies")
+_PARTS = ("providers.d", "policies", "protocols.d")
 
 
 def watch(paths: Sequence[Path], act: Callable[[], int]) -> int:

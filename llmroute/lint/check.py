@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 from llmroute.config.diagnostics import Diagnostic
 from llmroute.config.document import Document
+from llmroute.config.files import file_finding, label_of
 from llmroute.config.workspace import Workspace, read_workspace
 from llmroute.errors import UsageError
 from llmroute.lint.alone import read_alone
@@ -48,9 +50,21 @@ def lint(
     """
     if isinstance(places, Workspace):
         return judged(places, [], analyses=analyses, today=today)
+
+    @cache  # once for all places in it
+    def whole(root: Path) -> list[Diagnostic]:
+        return lint_workspace(root, environment, analyses=analyses, today=today)[1]
+
     found: dict[Diagnostic, None] = {}
     for path in places:
-        found |= dict.fromkeys(_about(path, environment, analyses=analyses, today=today))
+        if not path.exists():
+            raise UsageError(f"{path}: there is no such file or folder")
+        root = root_of(path.absolute())
+        if root:
+            about = _about(path, root, whole)
+        else:
+            about = _alone(path, environment, analyses=analyses, today=today)
+        found |= dict.fromkeys(about)
     return list(found)
 
 
@@ -72,12 +86,14 @@ def judged(
     *,
     analyses: bool,
     test_files: Sequence[Document] | None = None,
+    whole: bool = True,
     today: date | None = None,
 ) -> list[Diagnostic]:
     """Add to the findings of reading a workspace those of its expressions and of the rules.
 
     What files say to be meant is left out, and findings that have a safe fix carry it. The files
-    of tests beside the policies are read unless right ones are given as `test_files`.
+    of tests beside the policies are read unless right ones are given as `test_files`. Where the
+    workspace is not `whole`, findings are missing, and comments that ignore them are not told of.
     """
     loading = [*found, *check_expressions(workspace)]
     if workspace.protocols:
@@ -92,7 +108,7 @@ def judged(
     ruled = _news(run(project, chosen), loading)
     skipped = {rule.name for rule in rules()} - {rule.name for rule in chosen}
     failed = any(item.severity == "error" for item in loading)
-    judge = IgnoreFindings(_known, skipped, unused=not failed)
+    judge = IgnoreFindings(_known, skipped, unused=whole and not failed)
     settled = settle([*_documents(workspace), *test_files], loading, ruled, judge)
     return sorted(repair(settled), key=lambda item: (item.file, item.line, item.col))
 
@@ -134,23 +150,45 @@ def _news(ruled: Iterable[Diagnostic], loading: Iterable[Diagnostic]) -> list[Di
     return [item for item in unique if (item.file, item.line, item.col) not in faulty]
 
 
-def _about(
+def _alone(
     path: Path, environment: Mapping[str, str] | None, *, analyses: bool, today: date | None
-) -> list[Diagnostic]:
-    if not path.exists():
-        raise UsageError(f"{path}: there is no such file or folder")
+) -> Iterator[Diagnostic]:
+    """Yield the findings about files of no workspace, each for itself."""
+    for file in _files(path):
+        label, workspace, found, tests = read_alone(file, environment)
+        found = judged(
+            workspace, found, analyses=analyses, test_files=tests, whole=False, today=today
+        )
+        yield from (item for item in found if item.file == label)
+
+
+def _about(
+    path: Path, root: Path, whole: Callable[[Path], list[Diagnostic]]
+) -> Iterable[Diagnostic]:
+    """Return those of a workspace's findings that are about a part of it."""
     place = path.absolute()
-    root = root_of(place)
-    if root is None:
-        alone = (read_alone(file, environment) for file in _files(path))
-        return [
-            item
-            for label, workspace, found, tests in alone
-            for item in judged(workspace, found, analyses=analyses, test_files=tests, today=today)
-            if item.file == label
-        ]
-    _, found = lint_workspace(root, environment, analyses=analyses, today=today)
-    return found if place == root else [item for item in found if _within(item, place)]
+    if place == root:
+        return whole(root)
+    if not _is_read(place, root):
+        return [_unread(path)]
+    return [item for item in whole(root) if _within(item, place)]
+
+
+def _is_read(place: Path, root: Path) -> bool:
+    """Whether a part of a workspace is one that loading looks at, or tells of itself."""
+    if place.parent == root:
+        return True
+    names = (".yaml", ".yml")
+    there = place.parent.parent == root and place.name.endswith(names)
+    return there and not place.name.startswith(".")
+
+
+def _unread(path: Path) -> Diagnostic:
+    hint = f"move it up, next to the others, as {path.stem.lstrip('.')}.yaml"
+    if path.is_dir() or path.suffix not in (".yaml", ".yml"):
+        hint = "leave it out here"
+    message = f"this is not read: only *.yaml files just in {', '.join(_PARTS)} are"
+    return file_finding("file-ignored", label_of(path.absolute()), message, hint, "warning")
 
 
 def root_of(place: Path) -> Path | None:

@@ -15,7 +15,9 @@ from pathlib import Path
 
 __all__ = ["files_of", "write_example"]
 
-_FILE = re.compile(r"^# ((?:(?:providers\.d|policies)/)?[\w.-]+\.ya?ml)[ \t]*\n", re.MULTILINE)
+_FILE = re.compile(
+    r"^# ((?:(?:providers\.d|policies|protocols\.d)/)?[\w.-]+\.ya?ml)[ \t]*\n", re.MULTILINE
+)
 _KEY = re.compile(r"^[\"']?(\w+)[\"']?[ \t]*:", re.MULTILINE)
 _POLICY = frozenset({"policy", "rules", "let", "select", "fallback", "tests", "extends"})
 _PROVIDER = frozenset(

@@ -29,7 +29,7 @@ from llmroute.policy.source import PolicySource
 
 __all__ = ["Change", "fixes", "members", "to_diff", "write"]
 
-_FOLDERS, _SETTINGS = ("providers.d", "policies"), "llmroute.yaml"
+_FOLDERS, _SETTINGS = ("providers.d", "policies", "protocols.d"), "llmroute.yaml"
 #: Fixes that call for further ones end after so many rounds.
 _ROUNDS = 50
 
@@ -78,7 +78,8 @@ class _Copy:
         else:
             alone = read_alone(self.copy / self._alone.name, environment)
             workspace, found, tests = alone.workspace, alone.found, alone.test_files
-        found = judged(workspace, found, analyses=self._analyses, test_files=tests)
+        whole = self._alone is None
+        found = judged(workspace, found, analyses=self._analyses, test_files=tests, whole=whole)
         errors: dict[str, int] = {}
         for item in found:
             errors[item.file] = errors.get(item.file, 0) + (item.severity == "error")
@@ -94,38 +95,53 @@ def fixes(
         UsageError: a path does not exist.
 
     """
-    found: dict[Path, Change] = {}
+    together: dict[tuple[Path, Path | None], list[Path]] = {}
     for place in places:
         if not place.exists():
             raise UsageError(f"{place}: there is no such file or folder")
-        for change in _about(place.absolute(), environment, analyses=analyses):
+        for folder, alone in _copied(place.absolute()):
+            together.setdefault((folder, alone), []).append(alone or place.absolute())
+    found: dict[Path, Change] = {}
+    for (folder, alone), wanted in together.items():
+        for change in _about(folder, alone, wanted, environment, analyses=analyses):
             found.setdefault(change.path, change)
     return list(found.values())
 
 
-def _about(
-    place: Path, environment: Mapping[str, str] | None, *, analyses: bool
-) -> Iterator[Change]:
+def _copied(place: Path) -> Iterator[tuple[Path, Path | None]]:
+    """Yield the workspace of a place; or for each file of none, its folder and itself."""
     root = root_of(place)
-    if root is None and place.is_dir():
-        for file in sorted(place.glob("*.yaml")):
-            yield from _about(file, environment, analyses=analyses)
-        return
-    folder, alone = (place.parent, place) if root is None else (root, None)
+    if root is not None:
+        yield root, None
+    else:
+        files = sorted(place.glob("*.yaml")) if place.is_dir() else [place]
+        yield from ((file.parent, file) for file in files)
+
+
+def _about(
+    folder: Path,
+    alone: Path | None,
+    wanted: Sequence[Path],
+    environment: Mapping[str, str] | None,
+    *,
+    analyses: bool,
+) -> Iterator[Change]:
     with TemporaryDirectory(prefix="llmroute-fix-") as temporary:
         copy = _Copy(folder, Path(temporary).resolve(), alone, analyses=analyses)
-        counts = _settled(copy, place, environment)
+        counts = _settled(copy, wanted, environment)
         for path, count in sorted(counts.items()):
             new = _text(copy.copy / path.relative_to(folder))
             yield Change(path, _text(path), new, count)
 
 
-def _settled(copy: _Copy, place: Path, environment: Mapping[str, str] | None) -> Mapping[Path, int]:
+def _settled(
+    copy: _Copy, wanted: Sequence[Path], environment: Mapping[str, str] | None
+) -> Mapping[Path, int]:
     """Fix the copy until nothing is left to fix; return how many findings of each file."""
     counts: dict[Path, int] = {}
     state, refused = copy.state(environment), set[Edit]()
     for _ in range(_ROUNDS):
-        edits = [edit for edit in _edits(state, copy, place) if edit not in refused]
+        edits = [edit for edit in _edits(state, copy, wanted) if edit not in refused]
         made, state = _round(copy, edits, state, environment, refused)
         for edit in made:
             path = copy.folder / Path(edit.file).relative_to(copy.copy)
@@ -135,10 +151,10 @@ def _settled(copy: _Copy, place: Path, environment: Mapping[str, str] | None) ->
     return counts
 
 
-def _edits(state: _State, copy: _Copy, place: Path) -> Iterator[Edit]:
+def _edits(state: _State, copy: _Copy, wanted: Sequence[Path]) -> Iterator[Edit]:
     for item in state.found:
         path = copy.original(item)
-        if item.fix and path and path.is_relative_to(place):
+        if item.fix and path and any(path.is_relative_to(place) for place in wanted):
             yield item.fix._replace(file=str(Path(item.file).absolute()))
 
 

@@ -21,8 +21,11 @@ _COMMENT = re.compile(
     r"(?:(?<=\s)|^)#\s*llmroute:\s*ignore\b\s*(?:\[([^\]\n]*)\])?[ \t:]*(.*?)\s*$"
 )
 _MARK = "llmroute:"
-#: Findings that depend on the machine: their absence says nothing about the comment.
-_OF_MACHINE = frozenset({"file-writable", "price-drift", "secret-unset", "variable-unset"})
+#: Findings that depend on the machine, tables of other packages included: their absence says
+#: nothing about the comment.
+_OF_MACHINE = frozenset(
+    {"file-writable", "model-retired", "price-drift", "secret-unset", "variable-unset"}
+)
 
 
 class Ignore(NamedTuple):

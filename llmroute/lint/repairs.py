@@ -72,7 +72,7 @@ def _paths(node: Node, line: int, col: int) -> Iterator[Steps]:
 
 
 def _key(fault: _Fault) -> str | None:
-    """Write the only known key that is close, unless it is there already."""
+    """Write the only known key that is close, unless it is there, or another may mean it too."""
     from difflib import get_close_matches
 
     from llmroute.config.lookup import Context
@@ -84,7 +84,9 @@ def _key(fault: _Fault) -> str | None:
     known = context.properties(fault.path[:-1])
     siblings = _data(fault.document.data, fault.path[:-1])
     close = get_close_matches(key.casefold(), [name for name in known if name not in siblings], 2)
-    if close != [meant[1]] or key not in fault.raw:
+    others = [name for name in siblings if name != key and name not in known]
+    rivals = get_close_matches(meant[1], map(str.casefold, others), 1)
+    if close != [meant[1]] or key not in fault.raw or rivals:
         return None
     return fault.raw.replace(key, meant[1], 1)
 
@@ -128,9 +130,30 @@ def _is_number(value: Any) -> bool:
 
 
 def _quote(fault: _Fault) -> str | None:
-    """Quote an expression, where the whole of it is what the help shows."""
+    """Quote an expression that is one, where the whole of it is what the help shows."""
     written = quoted(fault.raw)
-    return written if (fault.item.help or "").endswith(written) else None
+    shown = (fault.item.help or "").endswith(written)
+    return written if shown and _is_condition(fault.raw, fault) else None
+
+
+def _is_condition(text: str, fault: _Fault) -> bool:
+    """Whether a text can be meant as an expression.
+
+    A bare list or map is no condition, and names that nothing defines tell of another meaning.
+    """
+    from llmroute.policy.expressions.expression import ROOTS, Expression, ExpressionError
+
+    try:
+        expression = Expression(text)
+    except ExpressionError:
+        return False
+    named = fault.path[0] == "let"
+    if expression.tree["type"] in ("multi_select_list", "multi_select_dict") and not named:
+        return False
+    data = fault.document.data
+    if data.get("extends"):  # its names under `let` may be read, too
+        return True
+    return expression.roots <= {*ROOTS, *(data.get("let") or ()), "@"}
 
 
 def _unquote(fault: _Fault) -> str | None:
@@ -168,7 +191,7 @@ def _schema(document: Document) -> Mapping[str, Any]:
         name = "test"
     else:
         keys = document.data if isinstance(document.data, Mapping) else ()
-        known = {"policies": "policy", "providers.d": "provider"}
+        known = {"policies": "policy", "protocols.d": "protocol", "providers.d": "provider"}
         by_key = "policy" if "policy" in keys or "rules" in keys else "provider"
         name = known.get(document.path.parent.name, by_key)
     schema: Mapping[str, Any] = json.loads(schema_text(name))  # type: ignore[arg-type]

@@ -118,7 +118,7 @@ def test_lint_names_the_place_and_the_cure(here: Any, tmp_path: Path, name: str)
 def test_run_refuses_with_the_same_words(here: Any, tmp_path: Path, name: str) -> None:
     path = _broken(tmp_path, CASES[name])
     result = here("run", "hi")
-    assert (result.code, result.out) == (1, "")
+    assert (result.code, result.out) == (3, "")
     assert f"{path}:{CASES[name].place}: " in result.err
 
 

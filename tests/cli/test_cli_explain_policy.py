@@ -189,7 +189,7 @@ def test_a_bad_file_gives_its_findings(here: Any, root: Path, tmp_path: Path, in
         "policy: bad\nrules:\n  - {name: cheap, weight: 1, prefer: targt.locality == 'local'}\n"
     )
     result = here("explain-policy", str(path), "--config", str(root))
-    assert (result.code, result.out) == (1, "")
+    assert (result.code, result.out) == (3, "")
     assert "bad.yaml:3:" in result.err
     assert "targt" in result.err
     as_json = here("explain-policy", str(path), "--config", str(root), "--json")

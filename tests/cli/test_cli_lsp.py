@@ -155,6 +155,35 @@ def test_an_edit_is_checked_explained_and_mended_before_it_is_saved(
     editor.end()
 
 
+def test_a_file_is_known_by_the_uri_that_the_editor_gave_it(editor: Editor, root: Path) -> None:
+    """In a URI spaces and letters beyond ASCII are encoded, and more by some editors."""
+    path = root / "policies" / "neu für uns.yaml"
+    uri = _open(editor, path, GOOD).replace("f%C3%BCr", "%66%C3%BCr")
+    document = {"uri": uri, "languageId": "yaml", "version": 1, "text": GOOD}
+    editor.tell("textDocument/didClose", textDocument={"uri": path.as_uri()})
+    editor.tell("textDocument/didOpen", textDocument=document)
+    editor.tell(
+        "textDocument/didChange",
+        textDocument={"uri": uri, "version": 2},
+        contentChanges=[{"text": BAD}],
+    )
+    while not (found := _named(editor.findings(uri), "schema-unknown-key")):
+        pass
+    assert found == [("schema-unknown-key", 1, (2, 14, 2, 20))]
+    (action,) = editor.ask(
+        "textDocument/codeAction",
+        textDocument={"uri": uri},
+        range=_range(2, 15, 2, 15),
+        context={"diagnostics": []},
+    )
+    assert list(action["edit"]["changes"]) == [uri]
+    editor.end()
+
+
+def _named(found: list[Any], rule: str) -> list[Any]:
+    return [item for item in found if item[0] == rule]
+
+
 def test_other_open_files_are_checked_together(editor: Editor, root: Path) -> None:
     policy, provider = root / "policies" / "balanced.yaml", root / "providers.d" / "second.yaml"
     one = _open(editor, policy, GOOD)

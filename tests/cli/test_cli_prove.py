@@ -180,3 +180,15 @@ def test_nothing_is_saved_without_an_example(here: Program, tmp_path: Path):
     done = prove(here, "balanced", "--never", "target.id", "--save-situation", "no/such/case.json")
     assert done.code == 2
     assert "cannot write" in done.err
+
+
+def test_broken_files_are_no_counterexample(here: Program, tmp_path: Path):
+    (tmp_path / "providers.d").mkdir()
+    (tmp_path / "providers.d" / "x.yaml").write_text("provider: x\nlocality: nowhere\n")
+    done = here("prove", "--workspace", "--never", "facts.code", "--config", str(tmp_path))
+    assert done.code == 3
+    assert "nothing was proved" in done.err
+    data = here(
+        "prove", "--workspace", "--never", "facts.code", "--config", str(tmp_path), "--json"
+    )
+    assert json.loads(data.out)["findings"]

@@ -77,6 +77,26 @@ def test_what_is_fixed(root: Path, file: str, old: str, new: str, made: str | No
         assert text in (wanted, wanted.replace("12:30", '"12:30"'))
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "prefer: [price, quality]",
+        "prefer: {quality: {half: 0.5}}",
+        "prefer: price, when: [facts.code, facts.tools]",
+        "prefer: price, when: {a: facts.code}",
+        "prefer: !(quality)",
+    ],
+)
+def test_quotes_that_would_mean_something_else_are_not_added(root: Path, rule: str) -> None:
+    text = POLICY.replace("prefer: price", rule)
+    assert _fixed(root, "policies/p.yaml", POLICY, text) == text
+
+
+def test_of_two_keys_that_may_mean_the_same_neither_is_mended(root: Path) -> None:
+    text = PROVIDER.replace("input: 1, output: 2", "inptu: 1, inpt: 2")
+    assert _fixed(root, "providers.d/one.yaml", PROVIDER, text) == text
+
+
 def test_everything_else_stays(root: Path) -> None:
     path = root / "providers.d" / "one.yaml"
     text = "\ufeff" + PROVIDER.replace("\n", "\r\n").replace("input", "inptu")[:-2]

@@ -9,6 +9,7 @@ import pytest
 from llmroute.config.diagnostics import Diagnostic
 from llmroute.config.yaml import Document, parse
 from llmroute.lint import lint
+from llmroute.lint.fix import fixes
 from llmroute.lint.ignore import ignores
 
 BUDGETS = "budgets: [{name: a, scope: {tag: x}, period: month, amount: 2, hard: true}]"
@@ -57,6 +58,7 @@ def test_a_finding_is_ignored(root: Path, text: str) -> None:
         (f"{BUDGETS} # llmroute: ignore[timezone] other\n", {RULE, "ignore-unused"}),
         (f"{BUDGETS} # llmroute: ignore[{RULE}, timezone] two\n", {"ignore-unused"}),
         (f"{BUDGETS} # llmroute: ignore[{RULE}, secret-unset] machine\n", set()),
+        (f"{BUDGETS} # llmroute: ignore[{RULE}, model-retired] tables\n", set()),
     ],
 )
 def test_comments_are_judged(root: Path, text: str, rules: set[str]) -> None:
@@ -109,3 +111,11 @@ def test_rules_that_did_not_run_are_not_missed(root: Path) -> None:
     assert found.rule == "ignore-unused"
     assert found.fix is not None
     assert found.fix[1:] == (1, 5, 1, 32, "")
+
+
+def test_of_a_file_alone_nobody_knows_what_is_there_to_ignore(root: Path) -> None:
+    """What a rule compares with other files, it does not find without them."""
+    text = "policy: p\n# llmroute: ignore[rule-inert] for models to come\nrules: []\n"
+    (root / "p.yaml").write_text(text)
+    assert lint([root / "p.yaml"], {}) == []
+    assert fixes([root / "p.yaml"], {}) == []

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from llmroute.config.diagnostics import Diagnostic
 from llmroute.errors import UsageError
 from llmroute.lint import RULES, lint, render, summary, to_records
+from llmroute.lint.check import lint_workspace
 
 PROVIDER = """\
 provider: one
@@ -49,6 +51,35 @@ def test_one_file_is_checked_in_its_workspace(root: Path) -> None:
     assert lint([root / "policies" / "base.yaml"], {}) == []
     assert len(lint([root / "policies"], {})) == 1
     assert lint([root / "providers.d"], {}) == []
+
+
+def test_a_workspace_is_read_once_for_all_of_its_files(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shell makes `policies/*.yaml` many paths."""
+    made: list[Path] = []
+
+    def counting(folder: Path, *more: Any, **options: Any) -> Any:
+        made.append(folder)
+        return lint_workspace(folder, *more, **options)
+
+    monkeypatch.setattr("llmroute.lint.check.lint_workspace", counting)
+    found = lint([*(root / "policies").glob("*.yaml"), *(root / "providers.d").glob("*.yaml")], {})
+    assert (len(found), made) == (1, [root])
+
+
+@pytest.mark.parametrize(
+    "name", ["providers.d/more/two.yaml", "providers.d/.two.yaml", "policies/notes.md"]
+)
+def test_a_file_that_is_not_read_is_told_of(root: Path, name: str) -> None:
+    (root / "providers.d" / "more").mkdir()
+    (root / name).write_text("provider: [\n")
+    assert _places(lint([root / name], {})) == [("file-ignored", name, 1)]
+
+
+def test_a_folder_that_is_not_read_is_told_of(root: Path) -> None:
+    (root / "policies" / "more").mkdir()
+    assert _places(lint([root / "policies/more"], {})) == [("file-ignored", "policies/more", 1)]
 
 
 def test_a_finding_is_reported_once(root: Path) -> None:

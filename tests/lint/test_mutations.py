@@ -8,10 +8,12 @@ from random import Random
 import pytest
 import yaml
 
-from bench.mutate_configs import Shop
+from bench.mutate_configs import Shop, Verdict
 from bench.mutation_requests import COUNT, requests
 from bench.mutation_sites import File
-from bench.mutations import OPERATORS, draw, shipped_files
+from bench.mutations import OPERATORS, Mutant, draw, shipped_files
+from llmroute.config.diagnostics import Diagnostic
+from llmroute.lab.testing.testing import Results
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = """\
@@ -99,11 +101,50 @@ def test_the_requests_are_fixed() -> None:
     assert requests() == requests()
 
 
-def test_a_small_run(tmp_path: Path) -> None:
-    shop = Shop(tmp_path / "shop")
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    return Shop(tmp_path_factory.mktemp("mutants") / "shop")
+
+
+def test_a_small_run(shop: Shop) -> None:
     verdicts = [shop.judge(mutant) for mutant in draw(shipped_files(ROOT), 40, 3)]
     assert [verdict.traceback for verdict in verdicts if verdict.traceback] == []
-    refused = [verdict for verdict in verdicts if not verdict.loads]
-    assert len(refused) > 15
-    assert all(verdict.lint for verdict in refused)
-    assert {verdict.loads for verdict in verdicts if verdict.changed} == {True, False}
+    assert sum(not verdict.loads for verdict in verdicts) > 15
+    changed = [verdict for verdict in verdicts if verdict.changed]
+    assert {verdict.loads for verdict in changed} == {True, False}
+    assert sum(verdict.caught for verdict in changed) >= 0.95 * len(changed)
+
+
+def _judged(shop: Shop, file: str, old: str, new: str) -> Verdict:
+    text = (ROOT / file).read_text("utf-8")
+    assert text.count(old) >= 1
+    return shop.judge(Mutant("by_hand", file, "policy", "", text.replace(old, new, 1)))
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "changed"),
+    [
+        ("policies/private.yaml", "Local models only", "Only local models", False),
+        ("policies/private.yaml", "attempts: 3", "attempts: 4", False),
+        ("policies/private.yaml", "on_limit: wait", "on_limit: queue", True),
+        ("policies/private.yaml", "== 'local'", "!= 'local'", True),
+    ],
+)
+def test_what_changes_meaning(shop: Shop, file: str, old: str, new: str, changed: bool) -> None:
+    verdict = _judged(shop, file, old, new)
+    assert (verdict.traceback, verdict.changed) == (None, changed)
+    assert verdict.caught == changed
+
+
+def test_what_nobody_is_told_of_is_not_caught(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A note alone does not count, nor does a finding that the shipped files have, too."""
+    note = Diagnostic("price-output", "note", "policies/private.yaml", 1, 1, "a note")
+    known = next(iter(shop._known))
+    severity, rule, file, message = known
+    monkeypatch.setattr(
+        "bench.mutate_configs.judged",
+        lambda *_, **__: [note, Diagnostic(rule, severity, file, 9, 9, message)],  # type: ignore[arg-type]
+    )
+    monkeypatch.setattr("bench.mutate_configs.run_tests", lambda _: Results(None, ()))  # type: ignore[arg-type]
+    verdict = _judged(shop, "policies/private.yaml", "== 'local'", "!= 'local'")
+    assert (verdict.traceback, verdict.changed, verdict.caught) == (None, True, False)

@@ -157,3 +157,11 @@ def test_junit_without_findings_has_one_passed_case() -> None:
 def test_an_edit_of_another_place() -> None:
     item = Diagnostic("r", "note", "f", 3, 1, "m").with_fix("x", (1, 1, 2, 1))
     assert item.fix == Edit("f", 1, 1, 2, 1, "x")
+
+
+def test_junit_cases_have_names_of_their_own() -> None:
+    """GitLab and others keep one case for each name of a class."""
+    twice = [Diagnostic("schema-missing-key", "error", "p.yaml", 1, 1, m) for m in ("a", "b")]
+    root = ET.fromstring(to_junit(twice, ("error",)))  # noqa: S314 - our own text
+    names = [case.attrib["name"] for case in root.iter("testcase")]
+    assert names == ["schema-missing-key at 1:1", "schema-missing-key at 1:1 (2)"]

@@ -64,7 +64,7 @@ WRONG = [
     (
         "quality-default",
         _quality('defualt: 0.7, source: s, date: "2026-11-01"'),
-        (5, 16),
+        (5, 26),
         'did you mean "default"?',
     ),
 ]

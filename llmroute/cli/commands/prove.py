@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from llmroute.cli.output import dump, note, say
 from llmroute.cli.parser import Commands
-from llmroute.errors import UsageError
+from llmroute.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     from llmroute.lab.proving.prove import Counterexample, Proof, World
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["REFUTED", "UNDECIDED", "add"]
 
 #: Exit codes beside 0 (proved) and 2 (wrong usage).
-REFUTED, UNDECIDED = 1, 4
+REFUTED, BROKEN, UNDECIDED = 1, 3, 4
 _CLAIMS = ("never", "always", "reachable", "equivalent")
 
 
@@ -66,6 +66,23 @@ def add(commands: Commands) -> None:
 
 def _run(args: Namespace) -> int:
     _check(args)
+    try:
+        return _proved(args)
+    except ConfigError as exc:
+        return _report_broken(args, exc)
+
+
+def _report_broken(args: Namespace, error: ConfigError) -> int:
+    """Say which files are broken: nothing was proved or refuted."""
+    from llmroute.cli.records import finding_record
+
+    if args.json or args.format == "json":
+        dump({"findings": [finding_record(item) for item in error.diagnostics]})
+    note(f"{error}\nnothing was proved")
+    return BROKEN
+
+
+def _proved(args: Namespace) -> int:
     from llmroute.lab.proving.prove import World
     from llmroute.router import Router
 

@@ -9,7 +9,7 @@ from llmroute.cli.parser import Commands
 
 __all__ = ["add"]
 
-_NAMES = ("provider", "policy", "test", "workspace")
+_NAMES = ("provider", "policy", "protocol", "test", "workspace")
 
 
 def add(commands: Commands) -> None:

@@ -12,6 +12,7 @@ from llmroute.catalog.model import Target
 from llmroute.lab.analysis.conditions import Conditions
 from llmroute.lab.domain.domain import Domain, policy_uses
 from llmroute.lab.domain.situation import Situation
+from llmroute.lab.domain.ties import leading, standing
 from llmroute.lab.domain.uses import Path, expanded_paths
 from llmroute.lab.proving.abstract import Seen, Space
 from llmroute.policy.engine.compiled import CompiledPolicy
@@ -242,26 +243,29 @@ def _settled(source: PolicySource, targets: Sequence[Target]) -> bool:
 
 
 def winners(source: PolicySource, fleet: Fleet) -> frozenset[str] | None:
-    """Return every target that some request without a `route` chooses, None if not known."""
+    """Return every target that some request without a `route` may choose, None if not known.
+
+    Among equals the router may draw.
+    """
     cases = finite(source, fleet)
     if not cases:
         return None
     policy = CompiledPolicy(source, fleet.targets)
-    won = (decide(policy, case.request, case.around()).winner for case in cases)
-    return frozenset(target.id for target in won if target is not None)
+    decisions = (decide(policy, case.request, case.around()) for case in cases)
+    return frozenset(target.id for decision in decisions for target in leading(decision))
 
 
 def _without_effect(source: PolicySource, fleet: Fleet, names: Sequence[str]) -> Sequence[str]:
-    """Return the rules without which the order is the same in all of finitely many cases."""
+    """Return the rules without which all targets stand the same in all of finitely many cases."""
     cases = finite(source, fleet) if names else ()
     if not cases:
         return ()
     whole = CompiledPolicy(source, fleet.targets)
     without = {name: _without(source, fleet, name) for name in names}
     for case in cases:
-        order = decide(whole, case.request, case.around()).targets
+        order = standing(decide(whole, case.request, case.around()))
         for name, policy in tuple(without.items()):
-            if decide(policy, case.request, case.around()).targets != order:
+            if standing(decide(policy, case.request, case.around())) != order:
                 del without[name]
         if not without:
             break

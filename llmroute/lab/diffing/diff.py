@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import islice
+from itertools import islice, takewhile
 from typing import NamedTuple
 
 from llmroute.errors import UsageError
@@ -19,6 +19,7 @@ from llmroute.lab.diffing.cases import Side, joint_domain, same_meaning
 from llmroute.lab.diffing.result import Change, Compared, Diff, Group, Names, Totals, Verdict
 from llmroute.lab.domain.domain import Domain
 from llmroute.lab.domain.situation import Situation
+from llmroute.lab.domain.ties import Standing, varying_key
 from llmroute.policy.engine.decision import Decision
 
 __all__ = [
@@ -68,6 +69,7 @@ def compare(old: Side, new: Side, names: Names, *, now: datetime, limit: int = 5
     domain = joint_domain(old, new, now, limit)
     cases = list(domain.cases(limit))
     seen = [_seen(old, new, case) for case in cases]
+    why_not = _why_not(domain, limit) or tuple(_why_ties(old, new, cases))
     finder = _Finder(Table(domain.dimensions, cases), cases, old, new)
     return Compared(
         names,
@@ -76,7 +78,7 @@ def compare(old: Side, new: Side, names: Names, *, now: datetime, limit: int = 5
         repriced=sum(item.repriced for item in seen),
         looked_at=len(cases),
         possible=domain.size,
-        why_not=_why_not(domain, limit),
+        why_not=why_not,
         notes=notes,
     )
 
@@ -86,6 +88,28 @@ def _why_not(domain: Domain, limit: int) -> tuple[str, ...]:
     many = f"{domain.size:,} combinations are more than the {limit:,} looked at"
     more = (many,) if domain.size > limit else ()
     return tuple(dict.fromkeys((*more, *domain.why_not)))
+
+
+def _why_ties(old: Side, new: Side, cases: Iterable[Situation]) -> Iterator[str]:
+    """Say that winners depend on what orders equals on one side and not on the other, if so."""
+    keys = [side.source.select.tie_break for side in (old, new)]
+    for case in cases:
+        best = [_best(decision) for decision in (_decided(old, case), _decided(new, case))]
+        if best[0] == best[1] and keys[0] == keys[1]:
+            continue
+        varying = [key for key in map(varying_key, best, keys) if key]
+        if varying:
+            yield f"equals are ordered by {varying[0]}, which varies with what is not looked at"
+            return
+
+
+def _best(decision: Decision | None) -> Standing:
+    """Return the targets that have the most points."""
+    if decision is None or not decision.ranking:
+        return ()
+    most = decision.ranking[0].score
+    found = takewhile(lambda ranked: ranked.score == most, decision.ranking)
+    return (tuple(ranked.target for ranked in found),)
 
 
 def _seen(old: Side, new: Side, case: Situation) -> _Seen:

@@ -252,7 +252,8 @@ class _Builder:
         own, tokens = self._numbers(("request", "max_tokens")), self._numbers(("facts", "tokens"))
         answers = own | answer_sizes(self._targets, estimates, today, tokens, needs=self.needs)
         asked: tuple[int | None, ...] = (None, *sorted({*answers, *([1] if answers else [])}))
-        yield from self._sized("request.max_tokens", asked, "")
+        answer = next((use for use in estimates.get("tokens_out", ()) if use.how == "opaque"), None)
+        yield from self._sized("request.max_tokens", asked, _why_varying(answer) if answer else "")
         tokens |= prompt_sizes(self._targets, estimates, asked, today, needs=self.needs)
         if self._built_in & {"price", "cost"}:
             tokens |= sampled_sizes(self._targets)
@@ -265,6 +266,8 @@ class _Builder:
         families = {target.tokenizer for target in self._targets}
         if not own <= {True} and families - {"generic"}:
             return "facts.tokens and a target's own count of tokens are varied together"
+        if self._scores and True in own and len(families) > 1:
+            return "estimate.tokens_in is varied for all tokenizers at once, not for each"
         if estimates.keys() & {"cost", "cost_max"} and any(t.price for t in self._targets):
             return "estimate.cost depends on two sizes at once; its limits are followed along each"
         return ""
@@ -273,7 +276,7 @@ class _Builder:
         path = ("request", "max_tokens") if name == "request.max_tokens" else ("facts", "tokens")
         opaque = next((use for use in self._uses.get(path, ()) if use.how == "opaque"), None)
         if opaque:
-            why_not = f"{'.'.join(opaque.path)} is used in {opaque.text!r} as a number that varies"
+            why_not = _why_varying(opaque)
         if len(values) > 1 or why_not:
             yield _dimension(name, values, why_not)
 
@@ -333,6 +336,10 @@ _FORMS = ("characters", "messages", "turns")
 _SPECIAL: frozenset[Path] = frozenset(
     {("request", "max_tokens"), ("request", "task"), ("facts", "task"), ("facts", "tokens")}
 )
+
+
+def _why_varying(use: Use) -> str:
+    return f"{'.'.join(use.path)} is used in {use.text!r} as a number that varies"
 
 
 def _costs(target: Target) -> bool:

@@ -17,7 +17,7 @@ from llmroute.catalog.build import Catalog
 from llmroute.catalog.discovery import dialect_named
 from llmroute.catalog.model import Provider, Target
 from llmroute.lab.domain.uses import Use
-from llmroute.lab.domain.values import Kind, representatives
+from llmroute.lab.domain.values import Kind, Values, representatives
 
 __all__ = ["Imagined", "Imagining", "imagine"]
 
@@ -195,8 +195,10 @@ class _Maker:
         prefix = f"{self._provider.name}/"
         uses = [*self._fields.get(("model",), ()), *self._fields.get(("upstream",), ())]
         uses += [u for use in self._fields.get(("id",), ()) for u in _of_name(use, prefix)]
-        texts = representatives(_TEXT, uses).values if uses else ()
-        return list(dict.fromkeys((*self._wanted, _NAME, *(t for t in texts if t.strip()))))
+        found = representatives(_TEXT, uses) if uses else Values(())
+        self.why_not += [found.why_not] if found.why_not else []
+        texts = (text for text in found.values if text.strip())
+        return list(dict.fromkeys((*self._wanted, _NAME, *texts)))
 
 
 def _of_name(use: Use, prefix: str) -> Iterator[Use]:

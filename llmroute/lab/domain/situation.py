@@ -73,16 +73,18 @@ class Situation:
     def arguments(self) -> list[str]:
         """Return the request as arguments of `llmroute decide`."""
         request = self.request
+        labels = (
+            f"{name}={value if isinstance(value, str) else _json(value)}"
+            for name, value in request.metadata.items()
+        )
+        options: list[tuple[str, Any]] = [("tag", tag) for tag in request.tags]
+        options += [("metadata", label) for label in labels]
+        options += [("task", request.task), ("max-tokens", request.max_tokens)]
+        options += [("input-tokens", request.input_tokens), ("system", _system_of(request))]
+        options += [("ignore", ",".join(request.route.ignore) or None)]
         found = [_text_of(request) or " "]
-        for tag in request.tags:
-            found += ["--tag", tag]
-        for name, value in request.metadata.items():
-            found += ["--metadata", f"{name}={value if isinstance(value, str) else _json(value)}"]
-        options: dict[str, Any] = {"task": request.task, "max-tokens": request.max_tokens}
-        options |= {"input-tokens": request.input_tokens, "system": _system_of(request)}
-        options["ignore"] = ",".join(request.route.ignore) or None
-        for name, option in options.items():
-            found += [] if option is None else [f"--{name}", str(option)]
+        for name, value in options:
+            found += [] if value is None else _option(name, str(value))
         return [*found, *([] if request.stream else ["--no-stream"])]
 
     def command(self, policy: str) -> str:
@@ -110,9 +112,10 @@ class Situation:
             *("parallel_tool_calls", "tool_choice"),
         )
         found = [n for n in named if getattr(request, n) not in (None, ())]
-        found += ["task"] if request.task == "" else []
+        found += ["task"] if request.task is not None and not request.task.strip() else []
+        found += ["tags"] if not all(tag.strip() for tag in request.tags) else []
         found += ["messages"] if not _plain_messages(request) else []
-        found += [n for n, v in request.metadata.items() if not isinstance(v, str | int | float)]
+        found += [n for n, v in request.metadata.items() if not isinstance(v, str)]
         found += [n for n, _ in self.choices if n.startswith(("budget.", "live.", "now."))]
         found += ["live"] if self.live and not any(n.startswith("live") for n in found) else []
         found += ["served"] if self.served else []
@@ -138,6 +141,10 @@ class Situation:
             "served": self.served,
             "beyond_command": list(self.beyond()),
         }
+
+
+def _option(name: str, value: str) -> list[str]:
+    return [f"--{name}={value}"] if value.startswith("-") else [f"--{name}", value]
 
 
 def _plain_messages(request: Request) -> bool:

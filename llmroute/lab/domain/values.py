@@ -25,6 +25,8 @@ __all__ = ["KINDS", "LABEL", "Kind", "Values", "kind_of", "representatives", "se
 _MOST_MEMBERS = 6
 #: Prefixes, endings and parts of a text whose combinations are tried.
 _MOST_PATTERNS = 7
+#: Members of the longest list, and characters of the longest text, that are made.
+_LONGEST = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +133,8 @@ def _label(path: Path, inputs: Mapping[str, Any] | None) -> Kind:
 
 
 def _accepted(name: str, value: Any, rule: Mapping[str, Any]) -> bool:
-    """Whether callers may give a label a value; `true` passes for 1 where no type is declared."""
-    if value == rule.get("default") and value is not None:
+    """Whether a label may have a value: callers may give it, or it is the default."""
+    if value is not None and _same(value, rule.get("default")):
         return True
     try:
         check_inputs(Request.of("x", metadata={name: value}), {name: rule})
@@ -225,9 +227,14 @@ def _numbers(kind: Kind, uses: Iterable[Use]) -> list[float]:
     found += [kind.most] if kind.most < math.inf else []
     for below, mark in zip([None, *marks], marks, strict=False):
         found += [mark, *_after(mark, whole)]
-        found += [mark - 1] if below is None else [(below + mark) / 2] if not whole else []
+        found += [_before(mark, whole)] if below is None else []
+        found += [(below + mark) / 2] if below is not None and not whole else []
     fitting = (int(n) if whole else n for n in found if not whole or n == int(n))
     return sorted({n for n in fitting if kind.least <= n <= kind.most})
+
+
+def _before(mark: float, whole: bool) -> float:
+    return math.ceil(mark) - 1 if whole else mark - max(abs(mark) * 0.01, 1)
 
 
 def _after(mark: float, whole: bool) -> list[float]:
@@ -301,12 +308,14 @@ def _lists(kind: Kind, uses: Sequence[Use]) -> tuple[list[list[Any]], str]:
     found = [*subsets, *([*subset, fresh] for subset in subsets)]
     for size in _sizes(lengths):
         found += [[*s, *(f"{fresh}{i}" for i in range(size - len(s)))] for s in subsets]
+    if any(mark >= _LONGEST for mark in lengths):
+        cut = f"lists of {'.'.join(uses[0].path)} are tried up to {_LONGEST} members"
     return found, cut
 
 
 def _sizes(lengths: Sequence[float]) -> list[int]:
     around = {n for mark in lengths for n in (math.ceil(mark) - 1, math.ceil(mark), int(mark) + 1)}
-    return sorted(n for n in around if 0 <= n <= 64)
+    return sorted(n for n in around if 0 <= n <= _LONGEST)
 
 
 def _distinct(values: Iterable[Any]) -> tuple[Any, ...]:

@@ -64,7 +64,11 @@ _Near = tuple[Region, Target | None]
 
 
 class Contest:
-    """One target against all others. `margin` is by how many micro-points a rival must lead."""
+    """One target against all others.
+
+    With a `margin` a rival must lead by more micro-points than that; without, `tie_break` decides
+    between equals.
+    """
 
     def __init__(
         self,
@@ -72,13 +76,13 @@ class Contest:
         target: Target,
         witness: Callable[[Region], Situation | None],
         *,
-        margin: int = 0,
+        margin: int | None = None,
     ) -> None:
         self._bounds = bounds
         self._target = target
         self._rivals = [rival for rival in bounds.targets if rival is not target]
         self._witness = witness
-        self._margin = margin
+        self._margin, self._ties = margin or 0, margin is None
         bounds.family = target.tokenizer
 
     def run(self, limit: int = REGIONS) -> Verdict:
@@ -108,10 +112,15 @@ class Contest:
         return Verdict(not tries, seen, why=why)
 
     def _first(self) -> Iterator[Region]:
-        """Yield the first regions: by who served before, and with or without `max_tokens`."""
+        """Yield the first regions: by who served before, and with or without `max_tokens`.
+
+        No prompt is empty, but callers may say so; with a `margin` that is left out, where all
+        that charge nothing for a request are equal.
+        """
+        low = 0 if self._ties else 1
         for served in served_by(self._bounds, self._target, self._bounds.targets):
-            yield Region(self._bounds.shared, Box(), served)
-            yield Region(self._bounds.shared, Box(least=1, most=Box().high), served)
+            yield Region(self._bounds.shared, Box(low), served)
+            yield Region(self._bounds.shared, Box(low, least=1, most=Box().high), served)
 
     # Who is eligible
 
@@ -189,10 +198,9 @@ class Contest:
         if not rival.able or rival.least < self._margin:
             return False
         tied = rival.least == self._margin
-        equal = not self._margin and first_of_equals(
-            self._bounds, rival.target, self._target, region
+        return not tied or (
+            self._ties and first_of_equals(self._bounds, rival.target, self._target, region)
         )
-        return not tied or equal
 
     def _best(self, region: Region) -> _Rival | None:
         """Return the rival that is most likely ahead, None where nobody can be."""

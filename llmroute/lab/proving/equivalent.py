@@ -17,6 +17,7 @@ from llmroute.catalog.model import Target
 from llmroute.lab.domain.domain import Domain, policy_uses
 from llmroute.lab.domain.hypothetical import Imagined, imagine
 from llmroute.lab.domain.situation import Measured, Situation
+from llmroute.lab.domain.ties import Standing, standing, varying_key
 from llmroute.lab.domain.uses import Use
 from llmroute.lab.proving.bounds import Bounds
 from llmroute.lab.proving.claims import World
@@ -84,22 +85,30 @@ class _Pair:
 
     def _same_order(self, domain: Domain) -> bool:
         """Whether all targets that may be known stand in the same order for every request."""
-        if len(self._every) == len(self._targets):
-            return True
-        for _, mine, theirs in self._orders(domain, self._every):
-            if list(map(id, mine)) != list(map(id, theirs)):
+        for _, mine, theirs in self._decisions(domain, self._every):
+            if list(map(id, mine.targets)) != list(map(id, theirs.targets)):
+                return False
+            if not self._same_among_equals(standing(mine), standing(theirs)):
                 return False
         return True
 
-    def _orders(
+    def _same_among_equals(self, mine: Standing, theirs: Standing) -> bool:
+        """Whether equals have the same order by both policies, whatever they cost or measure."""
+        alike = [list(map(id, group)) for group in mine] == [list(map(id, g)) for g in theirs]
+        keys = [policy.select.tie_break for policy in (self._source, self._other)]
+        if alike and keys[0] == keys[1]:
+            return True
+        return not any(map(varying_key, (mine, theirs), keys))
+
+    def _decisions(
         self, domain: Domain, targets: Sequence[Target]
-    ) -> Iterator[tuple[Situation, tuple[Target, ...], tuple[Target, ...]]]:
-        """Yield each case with the order of the eligible targets by either policy."""
+    ) -> Iterator[tuple[Situation, Decision, Decision]]:
+        """Yield each case with what either policy decides."""
         first, second = (CompiledPolicy(p, targets) for p in (self._source, self._other))
         whole = domain.exhaustive(self._world.cases)
         for case in domain.cases(self._world.cases if whole else _SAMPLED):
             mine, theirs = (decide(p, case.request, case.around()) for p in (first, second))
-            yield case, mine.targets, theirs.targets
+            yield case, mine, theirs
 
     @property
     def _same_requirements(self) -> bool:
@@ -122,10 +131,9 @@ class _Pair:
     def _difference(self) -> Counterexample | None:
         """Return a case in which another target wins, perhaps with a `route` that ignores some."""
         domain = self._domain((self._source, self._other))
-        for case, mine, theirs in self._orders(domain, self._targets):
-            if mine == theirs:
-                continue
-            return self._example(case, mine, theirs)
+        for case, mine, theirs in self._decisions(domain, self._targets):
+            if mine.targets != theirs.targets:
+                return self._example(case, mine.targets, theirs.targets)
         return None
 
     def _example(

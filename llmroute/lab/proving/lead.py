@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from llmroute.catalog.model import Target
 from llmroute.lab.domain.uses import Path
 from llmroute.lab.proving.bounds import Bounds
-from llmroute.lab.proving.reading import NEEDS, Region
+from llmroute.lab.proving.reading import ASKED, NEEDS, TASK, Region
 from llmroute.lab.proving.sizes import Box
 from llmroute.policy.scoring.rules import CompiledRule
 
@@ -133,9 +133,11 @@ def nobody(bounds: Bounds, target: Target, region: Region) -> bool:
 
 
 def _inconsistent(values: Mapping[Path, tuple[Any, ...]]) -> bool:
-    """Whether no request has such values: its task is the caller's, else told by its text."""
-    task = values.get(("facts", "task"), ())
-    asked = values.get(("request", "task"), ())
+    """Whether no request has such values: its task is the caller's, else told by its text.
+
+    Where both are read they have the same values, so that other ones exclude each other.
+    """
+    task, asked = values.get(TASK, ()), values.get(ASKED, ())
     if len(task) == 1 and task[0] == "":
         return True
     if len(task) != 1 or len(asked) != 1:

@@ -26,7 +26,7 @@ from llmroute.policy.scoring.requirements import CompiledRequire
 from llmroute.policy.scoring.rules import CompiledRule
 from llmroute.policy.source import PolicySource
 
-__all__ = ["NEEDS", "TASK", "Chosen", "Reading", "Region", "expressions_of"]
+__all__ = ["ASKED", "NEEDS", "TASK", "Chosen", "Reading", "Region", "expressions_of"]
 
 #: A request's needs, and the capability that meets each.
 NEEDS: Mapping[Path, str] = {
@@ -36,7 +36,9 @@ NEEDS: Mapping[Path, str] = {
     ("request", "stream"): "streaming",
     ("needs", "forced_tool_choice"): "forced_tool_choice",
 }
+#: The task that facts tell, and the one that the caller names.
 TASK: Path = ("facts", "task")
+ASKED: Path = ("request", "task")
 #: Fields that the box of a region determines.
 _SIZES = frozenset({("facts", "tokens"), ("request", "max_tokens")})
 #: Combinations of one expression's values beyond which it counts as unknown.
@@ -129,6 +131,7 @@ class Reading:
                 for use in uses:
                     grouped[use.path].append(use)
         self._add_tasks(grouped)
+        self._join_tasks(grouped)
         for path, uses in sorted(grouped.items()):
             if path[0] == "target":
                 continue
@@ -148,6 +151,15 @@ class Reading:
             uses = [Use(TASK, "equal", name, "quality") for name in known]
             if uses or TASK in grouped:
                 grouped[TASK] += uses
+
+    @staticmethod
+    def _join_tasks(grouped: dict[Path, list[Use]]) -> None:
+        """Give the caller's task and that of the facts the same values, so that they compare."""
+        if TASK not in grouped or ASKED not in grouped:
+            return
+        told = [Use(TASK, "equal", name, "facts.task") for name in ("code", "chat")]
+        joined = [*grouped[TASK], *grouped[ASKED], *told]
+        grouped[TASK], grouped[ASKED] = joined, joined
 
     @property
     def shared(self) -> dict[Path, tuple[Any, ...]]:

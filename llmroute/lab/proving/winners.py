@@ -13,6 +13,7 @@ from llmroute.catalog.model import Target
 from llmroute.lab.domain.domain import Domain
 from llmroute.lab.domain.hypothetical import Imagined, imagine
 from llmroute.lab.domain.situation import Situation
+from llmroute.lab.domain.ties import leading
 from llmroute.lab.proving.bounds import Bounds
 from llmroute.lab.proving.claims import World, prove_claim
 from llmroute.lab.proving.contest import REGIONS, Contest, Verdict
@@ -59,11 +60,16 @@ def prove_reachable(source: PolicySource, target_id: str, world: World) -> Proof
     found = _winning(source, target_id, world.catalog.targets, world, (_SAMPLED,))
     if found is not None:
         return _shown(proof, found, target_id, None)
-    return _not_found(proof, source, world, verdict)
+    return _not_found(proof, source, target, world, verdict)
 
 
-def contest(source: PolicySource, target: Target, world: World, margin: int = 0) -> Verdict:
-    """Look for a request that makes a known target win, in regions of all requests."""
+def contest(
+    source: PolicySource, target: Target, world: World, margin: int | None = None
+) -> Verdict:
+    """Look for a request that makes a known target win, in regions of all requests.
+
+    With a `margin` a rival is ahead only by more points than that, else by `tie_break`, too.
+    """
     policy = CompiledPolicy(source, world.catalog.targets)
     bounds = Bounds(source, world.catalog.targets, world.now.date(), world.inputs)
     builder = Builder(bounds.uses, world.now)
@@ -112,25 +118,27 @@ def _beaten(
     ahead = "another target is ahead of it for every request, whatever is measured"
     if source.select.explore:
         return replace(proof, why=(f"{ahead}; but select.explore draws among all",))
-    spread = source.select.spread
-    if spread and not contest(source, target, world, spread).closed:
-        return replace(proof, why=(f"{ahead}; but not always by more than select.spread",))
+    if not contest(source, target, world, source.select.spread).closed:
+        return replace(proof, why=(f"{ahead}; but not always by enough that no draw is made",))
     looked = f"{verdict.regions:,} region{'s' if verdict.regions > 1 else ''} of requests"
     return replace(proof, outcome="refuted", why=(f"{ahead} ({looked})",))
 
 
-def _not_found(proof: Proof, source: PolicySource, world: World, verdict: Verdict) -> Proof:
+def _not_found(
+    proof: Proof, source: PolicySource, target: Target, world: World, verdict: Verdict
+) -> Proof:
     """Say that no request exists, if all were looked at, or why it is not known."""
     domain = Domain.of([source], world.catalog.targets, world.settings, now=world.now)
-    drawn = ["select.spread or explore draws among targets"] if _draws(source) else []
-    if drawn or not domain.exhaustive(world.cases):
-        return replace(proof, why=(_NONE, verdict.why, *drawn))
+    if source.select.explore:
+        return replace(proof, why=(_NONE, verdict.why, "select.explore draws among all"))
+    if not domain.exhaustive(world.cases):
+        return replace(proof, why=(_NONE, verdict.why))
+    policy = CompiledPolicy(source, world.catalog.targets)
+    for case in domain.cases(world.cases):
+        if target in leading(decide(policy, case.request, case.around())):
+            return replace(proof, why=(_NONE, verdict.why, "a draw among equals may choose it"))
     why = (f"another target wins each of {domain.size:,} cases, which stand for all",)
     return replace(proof, outcome="refuted", why=why)
-
-
-def _draws(source: PolicySource) -> bool:
-    return bool(source.select.spread or source.select.explore)
 
 
 def _worlds_with(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -42,6 +42,7 @@ def check_case(case: Case, bench: Bench) -> list[Diagnostic]:
         known = _Known(case, catalog)
         found += [*_names(case, known), *_requirements(case, bench), *_time(case)]
         found += [*_budgets(case, bench), *_request(case, bench), *_cannot_fail(case, catalog)]
+        found += [*_cannot_pass(case)]
     return sorted(found, key=lambda item: (item.line, item.col))
 
 
@@ -211,6 +212,35 @@ def _cannot_fail(case: Case, catalog: Catalog) -> Iterator[Diagnostic]:
             message = f"`{name}` has no target in this test: it can never be in any place"
             hint = f"add discovered: {{{name}: [{{model: …}}]}}, or leave it out"
             yield case.diagnostic("test-cannot-fail", message, "expect", "never", number, hint=hint)
+
+
+def _cannot_pass(case: Case) -> Iterator[Diagnostic]:
+    """Report expectations that no policy, and no bill, can meet."""
+    expect = case.data["expect"]
+    charge = expect.get("charge", {})
+    costs = ((("cost",), expect), (("charge", "cost"), charge))
+    ranges = (
+        (p, name, wanted) for p, part in costs for name, wanted in part.get("cost", {}).items()
+    )
+    for path, name, wanted in ranges:
+        if isinstance(wanted, list) and wanted[0] > wanted[1]:
+            message = f"nothing costs at least {wanted[0]} and at most {wanted[1]}"
+            hint = f"write [{wanted[1]}, {wanted[0]}]"
+            yield case.diagnostic("test-cannot-pass", message, "expect", *path, name, hint=hint)
+    yield from _impossible_usage(case, charge.get("usage", {}))
+
+
+def _impossible_usage(case: Case, usage: Mapping[str, int]) -> Iterator[Diagnostic]:
+    """Report tokens that are a part of others, and more than those."""
+    cached, written = usage.get("cached", 0), usage.get("cache_written", 0)
+    if cached + written > usage.get("input", 0):
+        parts = " and ".join(f"`{name}`" for name in ("cached", "cache_written") if usage.get(name))
+        message = f"`input` is {usage['input']}, less than {parts}, which count within it"
+        yield case.diagnostic("test-usage", message, "expect", "charge", "usage", "input")
+    if usage.get("cache_written_1h", 0) > written:
+        message = f"`cache_written` is {written}, less than `cache_written_1h`, a part of it"
+        steps = ("expect", "charge", "usage", "cache_written_1h")
+        yield case.diagnostic("test-usage", message, *steps)
 
 
 def _served(catalog: Catalog) -> Collection[Any]:

@@ -79,7 +79,7 @@ def read_cases(
     own = [d for d in workspace.policies.values() if _within(d.path, workspace.root)]
     cases = [case for document in own for case in _cases(document)]
     found: list[Diagnostic] = []
-    beside = {path.resolve(): path for path in (*_beside(workspace, own), *files)}
+    beside = {_real(path): path for path in (*_beside(workspace, own), *files)}
     for path in beside.values():
         more, problems = _from_file(path, workspace)
         cases += more
@@ -88,14 +88,19 @@ def read_cases(
 
 
 def _within(path: Path, root: Path) -> bool:
-    return path.resolve().is_relative_to(root.resolve())
+    return _real(path).is_relative_to(_real(root))
+
+
+def _real(path: Path) -> Path:
+    """Return where a link leads; that it leads round in circles is told where it is read."""
+    return Path(os.path.realpath(path))
 
 
 def _beside(workspace: Workspace, policies: Iterable[Document]) -> Iterator[Path]:
     """Yield the files of tests in the folder of policies, also where no policy is left there."""
     folders = {document.path.parent for document in policies}
     usual = workspace.root / "policies"
-    if usual.is_dir() and usual.resolve() not in {folder.resolve() for folder in folders}:
+    if usual.is_dir() and _real(usual) not in {_real(folder) for folder in folders}:
         folders.add(usual)
     for folder in sorted(folders):
         try:

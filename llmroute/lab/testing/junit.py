@@ -7,18 +7,15 @@ here: no XML is read.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from xml.etree import ElementTree as ET
 
 from llmroute.config.diagnostics import Diagnostic
 from llmroute.lab.testing.bench import Outcome
+from llmroute.lab.testing.xmltext import legal, numbered
 from llmroute.policy.explaining.explain import explain
 
 __all__ = ["junit"]
-
-#: What XML 1.0 cannot hold, not even escaped.
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit(outcomes: Sequence[Outcome], broken: Sequence[Diagnostic] = ()) -> str:
@@ -28,8 +25,9 @@ def junit(outcomes: Sequence[Outcome], broken: Sequence[Diagnostic] = ()) -> str
         _suite(root, file, [o for o in outcomes if o.case.document.label == file])
     if broken:
         suite = ET.SubElement(root, "testsuite", _counts((), broken) | {"name": "files"})
-        for item in broken:
-            _error(suite, item)
+        names = numbered(f"{item.file}:{item.line}:{item.col}" for item in broken)
+        for name, item in zip(names, broken, strict=True):
+            _error(suite, name, item)
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -46,12 +44,12 @@ def _counts(outcomes: Iterable[Outcome], broken: Sequence[Diagnostic]) -> dict[s
 
 
 def _suite(root: ET.Element, file: str, outcomes: Sequence[Outcome]) -> None:
-    suite = ET.SubElement(root, "testsuite", _counts(outcomes, ()) | {"name": _text(file)})
+    suite = ET.SubElement(root, "testsuite", _counts(outcomes, ()) | {"name": legal(file)})
     for outcome in outcomes:
         case = outcome.case
         place = case.document.place(case.path())
-        where = {"file": _text(file), "line": str(place.line)}
-        named = {"classname": _text(case.policy), "name": _text(case.name), **where}
+        where = {"file": legal(file), "line": str(place.line)}
+        named = {"classname": legal(case.policy), "name": legal(case.name), **where}
         element = ET.SubElement(suite, "testcase", named | {"time": f"{outcome.seconds:.3f}"})
         if not outcome.passed:
             _failure(element, outcome)
@@ -59,19 +57,13 @@ def _suite(root: ET.Element, file: str, outcomes: Sequence[Outcome]) -> None:
 
 def _failure(element: ET.Element, outcome: Outcome) -> None:
     message = "; ".join(item.message for item in outcome.failures)
-    attributes = {"type": outcome.failures[0].rule, "message": _text(message)}
+    attributes = {"type": outcome.failures[0].rule, "message": legal(message)}
     body = [*map(str, outcome.failures), "", explain(outcome.decision)]
-    ET.SubElement(element, "failure", attributes).text = _text("\n".join(body))
+    ET.SubElement(element, "failure", attributes).text = legal("\n".join(body))
 
 
-def _error(suite: ET.Element, item: Diagnostic) -> None:
-    name = f"{item.file}:{item.line}:{item.col}"
-    where = {"classname": "files", "name": _text(name), "file": _text(item.file)}
+def _error(suite: ET.Element, name: str, item: Diagnostic) -> None:
+    where = {"classname": "files", "name": legal(name), "file": legal(item.file)}
     element = ET.SubElement(suite, "testcase", where | {"line": str(item.line), "time": "0"})
-    attributes = {"type": item.rule, "message": _text(item.message)}
-    ET.SubElement(element, "error", attributes).text = _text(str(item))
-
-
-def _text(text: str) -> str:
-    """Leave out what XML cannot hold; escaping is the writer's part."""
-    return _FORBIDDEN.sub("", text)
+    attributes = {"type": item.rule, "message": legal(item.message)}
+    ET.SubElement(element, "error", attributes).text = legal(str(item))

@@ -80,7 +80,9 @@ def _messages(data: Mapping[str, Any]) -> list[Message]:
 
 def _with_image(message: Message) -> Message:
     content = message.get("content") or []
-    parts = [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    if not isinstance(parts, list):  # neither text nor parts: there is no place for it
+        return message
     return {**message, "content": [*parts, {"type": "image_url", "image_url": {"url": _IMAGE}}]}
 
 

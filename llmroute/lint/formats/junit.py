@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from llmroute.config.diagnostics import Diagnostic
+from llmroute.lab.testing.xmltext import legal, numbered
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 __all__ = ["to_junit"]
-
-#: What XML 1.0 allows, section 2.2; everything else is left out.
-_FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def to_junit(found: Sequence[Diagnostic], failing: Collection[str]) -> str:
@@ -41,25 +38,25 @@ def to_junit(found: Sequence[Diagnostic], failing: Collection[str]) -> str:
 def _suite(file: str, items: Sequence[Diagnostic], failing: Collection[str]) -> Element:
     from xml.etree.ElementTree import Element
 
-    suite = Element("testsuite", {"name": _legal(file)})
-    for item in items:
-        suite.append(_case(item, failing=item.severity in failing))
+    suite = Element("testsuite", {"name": legal(file)})
+    names = numbered(f"{item.rule} at {item.line}:{item.col}" for item in items)
+    for name, item in zip(names, items, strict=True):
+        suite.append(_case(name, item, failing=item.severity in failing))
     failures = sum(item.severity in failing for item in items)
     suite.attrib |= _numbers(len(items), failures)
     return suite
 
 
-def _case(item: Diagnostic, *, failing: bool) -> Element:
+def _case(name: str, item: Diagnostic, *, failing: bool) -> Element:
     from xml.etree.ElementTree import Element, SubElement
 
-    name = f"{item.rule} at {item.line}:{item.col}"
-    case = Element("testcase", {"name": name, "classname": _legal(item.file), "time": "0"})
-    case.attrib |= {"file": _legal(item.file), "line": str(item.line)}
+    case = Element("testcase", {"name": name, "classname": legal(item.file), "time": "0"})
+    case.attrib |= {"file": legal(item.file), "line": str(item.line)}
     if failing:
-        about = {"type": item.severity, "message": _legal(item.message)}
-        SubElement(case, "failure", about).text = _legal(str(item))
+        about = {"type": item.severity, "message": legal(item.message)}
+        SubElement(case, "failure", about).text = legal(str(item))
     else:
-        SubElement(case, "system-out").text = _legal(str(item))
+        SubElement(case, "system-out").text = legal(str(item))
     return case
 
 
@@ -81,7 +78,3 @@ def _count(root: Element, suites: Sequence[Element]) -> None:
 def _numbers(tests: int, failures: int) -> dict[str, str]:
     counts = {"tests": tests, "failures": failures, "errors": 0, "skipped": 0, "time": 0}
     return {name: str(count) for name, count in counts.items()}
-
-
-def _legal(text: str) -> str:
-    return _FORBIDDEN.sub("", text)

@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from llmroute.config.diagnostics import Severity
-from llmroute.lint.pages import expressions, files, ignoring, providers, schema, settings, yaml
+from llmroute.lint.pages import (
+    expressions,
+    files,
+    ignoring,
+    protocols,
+    providers,
+    schema,
+    settings,
+    yaml,
+)
 
 __all__ = ["LOADING"]
 
@@ -17,6 +26,7 @@ LOADING: Mapping[str, tuple[Severity, str]] = {
     **expressions.PAGES,
     **files.PAGES,
     **ignoring.PAGES,
+    **protocols.PAGES,
     **providers.PAGES,
     **schema.PAGES,
     **settings.PAGES,

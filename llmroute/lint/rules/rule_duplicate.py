@@ -21,10 +21,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-import jmespath
-
 from llmroute.config.diagnostics import Diagnostic
 from llmroute.lint.registry import Rule
+from llmroute.policy.expressions.parsing import parse_expression
 from llmroute.policy.scoring.preferences import BUILT_IN
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def _meaning(when: str | None, prefer: str | Mapping[str, Any]) -> str:
 
 
 def _tree(text: str) -> Any:
-    return jmespath.compile(text).parsed
+    return parse_expression(text).parsed
 
 
 RULE = Rule("rule-duplicate", "warning", _check)

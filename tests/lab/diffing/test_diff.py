@@ -254,3 +254,39 @@ def test_two_policies_over_twenty_targets_take_less_than_two_seconds():
     found = compare(Side(old, fleet), Side(new, fleet), Names("p", "p", "p"), now=NOW)
     assert found.changed
     assert perf_counter() - started < 2
+
+
+def test_equals_that_cost_or_time_order_are_not_looked_at_in_full():
+    usual = {"price": (1, 0)}
+    once = {"cost": {"input": 0, "output": 0, "per_request": 0.0005}}
+    targets = (target("x/a", **usual), target("y/b", **once))
+    for keys, reason in ((("cost",), "cost"), (("latency",), "latency")):
+        old = PolicySource("p", select=Select(tie_break=keys))
+        new = PolicySource("p", select=Select(tie_break=("target",)))
+        compared = compare(Side(old, targets), Side(new, targets), Names("p", "p", "p"), now=NOW)
+        assert not compared.exhaustive
+        assert reason in compared.why_not[0]
+        kept = replace(old, rules=(Rule("first", 1_000, "target.id == 'x/a'"),))
+        none = replace(kept, select=new.select)
+        sides = (Side(kept, targets), Side(none, targets))
+        assert compare(*sides, Names("p", "p", "p"), now=NOW).exhaustive
+
+
+def test_a_target_s_own_count_of_tokens_is_not_looked_at_in_full():
+    targets = (target("x/a", tokenizer="claude"), target("y/b"))
+    second = Rule("second", 1_000, "target.id == 'y/b'")
+    long = Rule("long", 10_000, "`1`", "estimate.tokens_in > `1000`")
+    old, new = PolicySource("p", rules=(second,)), PolicySource("p", rules=(second, long))
+    names = Names("p", "p", "p")
+    assert not compare(Side(old, targets), Side(new, targets), names, now=NOW).exhaustive
+    alike = (target("x/a"), target("y/b"))
+    assert compare(Side(old, alike), Side(new, alike), names, now=NOW).exhaustive
+
+
+def test_a_use_of_the_answer_s_size_that_no_list_covers_is_told():
+    targets = (target("x/a"), target("y/b"))
+    rule = Rule("size", 1_000, "sum([estimate.tokens_out, `-100`])", "target.id == 'x/a'")
+    old, new = PolicySource("p"), PolicySource("p", rules=(rule,))
+    names = Names("p", "p", "p")
+    compared = compare(Side(old, targets), Side(new, targets), names, now=NOW)
+    assert "estimate.tokens_out" in compared.why_not[0]

@@ -115,3 +115,23 @@ def test_an_opaque_use_says_so():
     path = ("facts", "tokens")
     found = representatives(KINDS[path], [Use(path, "opaque", None, "abs(facts.tokens)")])
     assert "abs(facts.tokens)" in found.why_not
+
+
+def test_a_default_of_one_does_not_let_true_through():
+    rule = {"enum": [1, 2], "default": 1}
+    assert kind_of(("request", "metadata", "level"), {"level": rule}).closed == (1, 2)
+
+
+def test_lists_that_are_too_long_to_make_are_not_covered():
+    path = ("request", "tags")
+    found = representatives(KINDS[path], [Use(path, "length", 100, "length(request.tags)")])
+    assert "64 members" in found.why_not
+    short = representatives(KINDS[path], [Use(path, "length", 63, "length(request.tags)")])
+    assert short.why_not == ""
+    assert {62, 63, 64} <= set(map(len, short.values))
+
+
+def test_whole_numbers_below_the_least_literal_are_stood_for():
+    for name, mark in (("seed", -0.5), ("temperature", -1e17)):
+        _, *numbers = values(("request", name), ("order", mark))
+        assert min(numbers) < mark

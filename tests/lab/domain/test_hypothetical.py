@@ -93,3 +93,9 @@ def test_a_declared_local_model_may_turn_out_to_run_elsewhere(tmp_path: Path, lo
 def test_a_field_that_is_used_freely_is_not_covered(tmp_path: Path):
     uses = collect_uses([Expression("abs(target.parameters) > `3`")], {})
     assert imagine(router(tmp_path, b="lm-studio").catalog, uses).why_not
+
+
+def test_names_that_cannot_be_listed_in_full_are_not_covered(tmp_path: Path):
+    catalog = router(tmp_path, here="openai").catalog
+    for text in ("contains('llama3 mistral', target.model)", "length(target.model) > `100`"):
+        assert imagine(catalog, collect_uses([Expression(text)], {})).why_not

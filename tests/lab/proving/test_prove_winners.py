@@ -15,8 +15,11 @@ import pytest
 
 from llmroute.catalog.build import Catalog
 from llmroute.catalog.model import Target
+from llmroute.lab.analysis.rules import Fleet, inert_rules
+from llmroute.lab.analysis.targets import never_chosen
 from llmroute.lab.proving.prove import Proof, World, prove_equivalent, prove_reachable
 from llmroute.lab.proving.sizes import ratio
+from llmroute.lab.proving.winners import contest
 from llmroute.policy.engine.compiled import CompiledPolicy
 from llmroute.policy.engine.decide import decide
 from llmroute.policy.engine.reference import reference
@@ -216,9 +219,9 @@ def survey(seeds: range, count: int) -> Counter[str]:
 
 def test_no_point_of_a_grid_breaks_what_is_proved_of_a_winner():
     outcomes = survey(range(60), 40)
-    assert outcomes["undecided"] <= 9
+    assert outcomes["undecided"] <= 13
     assert outcomes["proved"] > 10
-    assert outcomes["refuted"] > 10
+    assert outcomes["refuted"] > 7
 
 
 def test_no_point_of_a_grid_breaks_what_is_proved_equivalent():
@@ -226,6 +229,52 @@ def test_no_point_of_a_grid_breaks_what_is_proved_equivalent():
     outcomes = Counter(proof.outcome for proof in found if proof is not None)
     assert outcomes["proved"] > 5
     assert outcomes["refuted"] > 2
+
+
+#: The first gets more by quality unless the request is about code.
+BETTER = {"quality": {"default": 0.9, "code": 0.1, "source": "x", "date": "2026-01-01"}}
+EVEN = {"quality": {"default": 0.5, "code": 0.5, "source": "x", "date": "2026-01-01"}}
+
+
+@pytest.mark.parametrize(
+    "when", ["request.task != 'x'", "request.task", "request.task != 'chat'", "request.task != 'y'"]
+)
+def test_a_caller_s_task_is_one_of_those_that_facts_tell(when: str):
+    targets = (target("p0/m0", **BETTER), target("p1/m0", **EVEN))
+    other = Rule("other", 20_000, "target.id == 'p1/m0'", when)
+    source = PolicySource("p", rules=(Rule("good", 10_000, "quality"), other))
+    verdict = contest(source, targets[0], world(targets))
+    assert verdict.found is not None
+
+
+COUNTS = Rule("long", 10_000, "`1`", "estimate.tokens_in > `1000`")
+SECOND = Rule("second", 1_000, "target.id == 'p1/m0'")
+
+
+def test_targets_that_count_tokens_otherwise_are_not_told_apart_by_cases():
+    targets = (target("p0/m0", tokenizer="claude"), target("p1/m0"))
+    source = PolicySource("p", rules=(COUNTS, SECOND))
+    lines = Request.of("\n" * 1500)
+    around = Surroundings(NOON, Live())
+    assert reference(source, targets, lines, around).ranking[0].target.id == "p0/m0"
+    assert prove_reachable(source, "p0/m0", world(targets)).outcome != "refuted"
+    same = prove_equivalent(source, PolicySource("q", rules=(SECOND,)), world(targets))
+    assert same.outcome != "proved"
+    fleet_ = Fleet(targets, {}, NOON)
+    assert inert_rules(source, fleet_) == []
+    assert never_chosen([source], fleet_) == ()
+
+
+def test_an_order_of_equals_by_cost_is_no_order_by_id():
+    once = {"cost": {"input": 0, "output": 0, "per_request": 0.0005}}
+    targets = (target("p0/m0", price=(1, 0)), target("p1/m0", **once))
+    by_cost = PolicySource("p", select=Select(tie_break=("cost",)))
+    first = Rule("first", 1_000, "target.id == 'p0/m0'")
+    for other in (
+        PolicySource("q", select=Select(tie_break=("target",))),
+        PolicySource("q", rules=(first,), select=Select(tie_break=("cost",))),
+    ):
+        assert prove_equivalent(by_cost, other, world(targets)).outcome == "refuted"
 
 
 CHEAP = PolicySource("p", rules=(Rule("cheap", 30_000, "price"),))
@@ -254,10 +303,14 @@ def test_what_is_cheaper_for_few_sizes_only_is_found():
     assert of(none, "p1/m0", first, second).outcome == "refuted"
 
 
-def test_a_tie_goes_by_the_tie_break():
+def test_a_tie_goes_by_the_tie_break_and_in_operation_by_a_draw():
     same = [target(name, price=(1, 1)) for name in ("p0/m0", "p1/m0")]
     assert of(CHEAP, "p0/m0", *same).outcome == "proved"
-    assert of(CHEAP, "p1/m0", *same).outcome == "refuted"
+    second = of(CHEAP, "p1/m0", *same)
+    assert second.outcome == "undecided"
+    assert "draw" in second.why[0]
+    nothing = of(PolicySource("p"), "p1/m0", target("p0/m0"), target("p1/m0"))
+    assert nothing.outcome == "undecided"
 
 
 def test_a_rival_that_does_not_fit_does_not_keep_it_from_winning():

@@ -227,3 +227,54 @@ def test_a_file_that_is_linked_from_elsewhere_does_not_count(root: Path, tmp_pat
     (tmp_path / "x.yaml").write_text(f"policy: p\ntests: [{{name: a, {FINE}}}]\n")
     (root / "policies" / "x.test.yaml").symlink_to(tmp_path / "x.yaml")
     assert [item.rule for item in check_tests(read(root))] == ["file-outside"]
+
+
+def test_a_link_that_leads_round_in_circles_is_a_finding(root: Path) -> None:
+    (root / "policies" / "x.test.yaml").symlink_to("x.test.yaml")
+    assert [item.rule for item in check_tests(read(root))] == ["file-unreadable"]
+
+
+@pytest.mark.parametrize("content", ["5", "{text: a}"])
+def test_an_image_is_added_only_to_what_is_a_message(root: Path, content: str) -> None:
+    message = f"{{images: true, messages: [{{role: user, content: {content}}}]}}"
+    results = run(root, f"- {{name: t, request: {message}, expect: {{error: false}}}}\n")
+    assert len(results.outcomes) == 1
+
+
+@pytest.mark.parametrize(
+    ("expect", "rule", "message", "at"),
+    [
+        (
+            "cost: {far/big: [2, 1]}",
+            *("test-cannot-pass", "nothing costs at least 2 and at most 1", "[2"),
+        ),
+        (
+            "charge: {usage: {input: 9, output: 1}, cost: {far/big: [0.2, 0.1]}}",
+            *("test-cannot-pass", "nothing costs at least 0.2 and at most 0.1", "[0.2"),
+        ),
+        (
+            "charge: {usage: {input: 9, cached: 10, output: 1}, cost: {far/big: 1}}",
+            *("test-usage", "`input` is 9, less than `cached`, which count within it", "9,"),
+        ),
+        (
+            (
+                "charge: {usage: {input: 9, cached: 5, cache_written: 5, output: 1}, "
+                "cost: {far/big: 1}}"
+            ),
+            "test-usage",
+            "`input` is 9, less than `cached` and `cache_written`, which count within it",
+            "9,",
+        ),
+        (
+            "charge: {usage: {input: 9, cache_written_1h: 1, output: 1}, cost: {far/big: 1}}",
+            "test-usage",
+            "`cache_written` is 0, less than `cache_written_1h`, a part of it",
+            "1, output",
+        ),
+    ],
+)
+def test_what_no_policy_can_meet(root: Path, expect: str, rule: str, message: str, at: str) -> None:
+    test = f"request: {{}}, expect: {{{expect}}}"
+    (item,) = found(root, test)
+    assert (item.rule, item.message) == (rule, message)
+    assert item.col == f"  - {{name: t, {test}}}".index(at, 30) + 1
