@@ -27,6 +27,7 @@ from weakref import WeakKeyDictionary
 from llmroute.catalog.build import Catalog, build_catalog
 from llmroute.catalog.model import Provider, Target
 from llmroute.config.diagnostics import did_you_mean
+from llmroute.config.protocols import is_shipped
 from llmroute.config.workspace import Workspace, find_root, read_workspace
 from llmroute.dispatch.live import LiveState
 from llmroute.errors import ConfigError, UsageError
@@ -85,7 +86,8 @@ class Router:
         self._pace = pace
         self._now = now or self._wall_clock
         self._random = random or Random()  # noqa: S311 - it spreads load, it guards nothing
-        self._live = LiveState(pace.clock if pace else time.monotonic)
+        learn = bool(self._settings.get("estimates", {}).get("learn"))
+        self._live = LiveState(pace.clock if pace else time.monotonic, learn=learn)
 
     @classmethod
     def load(
@@ -111,7 +113,7 @@ class Router:
             raise UsageError(f"{root}: there is no such workspace folder")
         workspace, found = read_workspace(root, environment)
         found += check_expressions(workspace)
-        if workspace.protocols:
+        if not all(map(is_shipped, workspace.protocols.values())):
             from llmroute.adapter.declared.check import check_declared
 
             found += check_declared(workspace)

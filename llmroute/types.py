@@ -215,6 +215,10 @@ def _check_message(index: int, message: Message) -> None:
     role = message.get("role") if isinstance(message, Mapping) else None
     if role not in _ROLES:
         raise UsageError(f"messages[{index}].role is {role!r}; use one of {', '.join(_ROLES)}")
+    content = message.get("content")
+    if content is not None and not isinstance(content, str | list | tuple):
+        wanted = "write a text, a list of parts or null"
+        raise UsageError(f"messages[{index}].content is {content!r}; {wanted}")
 
 
 _FIELDS = set(Request.__dataclass_fields__)
@@ -246,6 +250,10 @@ class Usage:
     `input` counts the whole prompt, `cached` and `cache_written` (of which `cache_written_1h`
     at the one-hour rate) being parts of it; `output` counts everything generated, `reasoning`
     being a part of it. `estimated` is true where the provider did not report the figures.
+    `tier`, `speed` and `region` are the provider's words for how it served the answer, which may
+    change the price. `parts` are the calls that a provider made for one answer, billed each by
+    itself; the counts are then their sums. `model` names the model of a part that was not the
+    one asked.
     """
 
     input: int = 0
@@ -256,6 +264,10 @@ class Usage:
     reasoning: int = 0
     tier: str | None = None
     estimated: bool = False
+    speed: str | None = None
+    region: str | None = None
+    model: str | None = None
+    parts: tuple[Usage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,9 +11,10 @@ from llmroute.catalog.model import Target
 from llmroute.errors import ErrorKind, TargetError
 from llmroute.types import Chunk, FinishReason, Response, ToolCall, ToolCallDelta, Usage
 
-__all__ = ["Tally", "check_answer", "collect", "unfolded"]
+__all__ = ["Tally", "check_answer", "check_model", "collect", "unfolded"]
 
 _UNKNOWN_USAGE = Usage(estimated=True)
+_WORD = re.compile(r"[a-z0-9.]+")
 
 
 @dataclass(slots=True)
@@ -59,6 +61,26 @@ def check_answer(tally: Tally, target: Target) -> list[str]:
     if tally.finish is None:
         raise TargetError(ErrorKind.MALFORMED, "the answer ended without a finish reason")
     return []
+
+
+def check_model(served: str, target: Target) -> list[str]:
+    """Hold the model that a server says it served against the one that was asked.
+
+    Versions and tags of one model agree: all words of the shorter name are in the longer one.
+    Another model is worth a warning, since gateways and aliases rename them; but a server that
+    was asked under a name of its own list has answered with what it happened to have loaded.
+
+    Raises:
+        TargetError: another model answered for one that was discovered (`model_missing`).
+
+    """
+    asked, told = (set(_WORD.findall(name.lower())) for name in (target.upstream, served))
+    if not told or asked <= told or told <= asked:
+        return []
+    message = f"asked for {target.upstream}, the server answered with {served}"
+    if not target.discovered:
+        return [message]
+    raise TargetError(ErrorKind.MODEL_MISSING, message, help=f"load {target.upstream} there")
 
 
 def _eaten(tally: Tally) -> str:

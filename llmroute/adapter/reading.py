@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from llmroute.adapter.answer import Tally, check_answer, unfolded
+from llmroute.adapter.answer import Tally, check_answer, check_model, unfolded
 from llmroute.adapter.classify import classify, help_for
 from llmroute.adapter.framing import FRAMINGS, FramingError, StreamEvent
 from llmroute.adapter.jsontext import JsonError, parse
 from llmroute.adapter.opaque import addressed
 from llmroute.adapter.protocols import ProviderError, WireProtocol
+from llmroute.adapter.protocols.base import Judge
 from llmroute.adapter.transports.base import MAX_BODY, Reply, read_body
 from llmroute.catalog.model import Endpoint, Target
 from llmroute.errors import ErrorKind, TargetError
 from llmroute.types import Chunk, Response
-
-#: Corrects a classified error by the headers of its answer.
-Judge = Callable[[TargetError, Mapping[str, str]], None]
 
 __all__ = ["Source", "read_json", "read_stream", "read_whole"]
 
@@ -89,7 +87,9 @@ async def read_whole(reply: Reply, dialect: WireProtocol, target: Target) -> Res
     source = _source(dialect, target)
     body = await read_json(reply, source)
     with _classified(source, reply), _shaped():
-        return dialect.decode(body, target)
+        response = dialect.decode(body, target)
+    found = check_model(response.model, target)
+    return replace(response, warnings=(*response.warnings, *found)) if found else response
 
 
 async def read_stream(
@@ -109,13 +109,15 @@ async def read_stream(
     if reply.status >= 400:
         raise source.error(await _start_of_body(reply), reply, reply.status)
     with _classified(source, reply):
-        if _is_framed(reply, dialect):
+        if framed := _is_framed(reply, dialect):
             inner = _decoded(reply, dialect, source, warnings)
         else:
             inner = _whole_as_chunks(reply, dialect, target, warnings)
         async with aclosing(inner) as chunks:
             async for chunk in chunks:
                 tally.add(chunk)
+                if framed and chunk.model:
+                    warnings += check_model(chunk.model, target)
                 block = chunk.thinking_block
                 yield replace(chunk, thinking_block=addressed(block, target.id)) if block else chunk
     warnings += check_answer(tally, target)
@@ -189,8 +191,7 @@ async def _start_of_body(reply: Reply) -> bytes:
 
 
 def _source(dialect: WireProtocol, target: Target) -> Source:
-    judge = getattr(dialect, "judge", None)  # only declared protocols bring one
-    return Source(target.provider.endpoint, target.upstream, dialect.help, judge)
+    return Source(target.provider.endpoint, target.upstream, dialect.help, dialect.judge)
 
 
 @contextmanager

@@ -8,18 +8,23 @@ OpenAI (272,000 tokens) and Anthropic (Haiku 5.5, 100,000 tokens) bill it.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
 from llmroute.types import Usage
 
-__all__ = ["NANO", "Price", "Rates", "format_usd", "nano_to_usd", "pico_per_token"]
+__all__ = ["NANO", "Factors", "Price", "Rates", "format_usd", "nano_to_usd", "pico_per_token"]
 
 #: Nano-dollars in a dollar.
 NANO = 1_000_000_000
+#: Words of providers for the way of serving that the rates are for.
+_USUAL = frozenset({"", "default", "standard", "global", "not_available"})
 
 
 def pico_per_token(usd_per_million: float | str) -> int:
@@ -59,12 +64,40 @@ class Rates:
     above: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Factors:
+    """How many times the rates an answer costs by the way it was served; pairs of word and factor.
+
+    They multiply, and hold for every rate of a token.
+    """
+
+    service_tier: tuple[tuple[str, Fraction], ...] = ()
+    speed: tuple[tuple[str, Fraction], ...] = ()
+    region: tuple[tuple[str, Fraction], ...] = ()
+
+    def of(self, usage: Usage) -> Fraction:
+        """Return the product of the factors of an answer; words without one count once."""
+        found = [known[word] for known, word, _ in self._said(usage) if word in known]
+        return Fraction(1) if not found else math.prod(found, start=Fraction(1))
+
+    def missing(self, usage: Usage) -> Iterator[str]:
+        """Yield the words of an answer that have no factor and are not the usual ones."""
+        for known, word, kind in self._said(usage):
+            if word not in known and word not in _USUAL:
+                yield f"{kind} {word!r}"
+
+    def _said(self, usage: Usage) -> Iterator[tuple[dict[str, Fraction], str, str]]:
+        yield dict(self.service_tier), usage.tier or "", "service_tier"
+        yield dict(self.speed), usage.speed or "", "speed"
+        yield dict(self.region), usage.region or "", "region"
+
+
 @dataclass(frozen=True)
 class Price:
     """What one target costs.
 
     `tiers` are sorted by threshold, the base rates first (`above` 0). `per_request` is in
-    nano-dollars. `dated` is the day on which `source` was read. Outside
+    nano-dollars and no factor changes it. `dated` is the day on which `source` was read. Outside
     `valid_from`..`valid_until` (inclusive) the price counts as unknown.
     """
 
@@ -74,6 +107,7 @@ class Price:
     valid_until: date | None = None
     source: str | None = None
     dated: str | None = None
+    factors: Factors = Factors()
 
     def valid_on(self, day: date) -> bool:
         """Whether the price holds on a day."""
@@ -98,23 +132,51 @@ class Price:
             pico += cached * rates.cache_read
         return self.per_request + _half_even(pico, 1000)
 
-    def charge(self, usage: Usage) -> int:
+    @cached_property
+    def free(self) -> bool:
+        """Whether nothing costs anything."""
+        return not self.per_request and not any(
+            rates.input
+            or rates.output
+            or rates.cache_read
+            or rates.cache_write
+            or rates.cache_write_1h
+            for rates in self.tiers
+        )
+
+    def unpriced(self, usage: Usage) -> tuple[str, ...]:
+        """Name what an answer says of the way it was served that nothing here gives a price for."""
+        if self.free:
+            return ()
+        found = list(self.factors.missing(usage))
+        for part in usage.parts or (usage,):
+            found += [f"model {part.model!r}"] if part.model else []
+        return tuple(dict.fromkeys(found))
+
+    def charge(self, usage: Usage) -> int | None:
         """Return what an answer cost, in nano-dollars, from the provider's own usage.
 
         Cached and cache-written tokens are parts of `usage.input`; reasoning is a part of
-        `usage.output` and is not billed twice.
+        `usage.output` and is not billed twice. None where it was served in a way that has no
+        price here (`unpriced`).
         """
+        if self.unpriced(usage):
+            return None
+        pico = sum(self._pico(part) for part in usage.parts or (usage,))
+        factor = self.factors.of(usage)
+        return self.per_request + _half_even(pico * factor.numerator, 1000 * factor.denominator)
+
+    def _pico(self, usage: Usage) -> int:
         rates = self.rates(usage.input)
         long_write = min(usage.cache_written_1h, usage.cache_written)
         plain = max(usage.input - usage.cached - usage.cache_written, 0)
-        pico = (
+        return (
             plain * rates.input
             + usage.cached * rates.cache_read
             + (usage.cache_written - long_write) * rates.cache_write
             + long_write * rates.cache_write_1h
             + usage.output * rates.output
         )
-        return self.per_request + _half_even(pico, 1000)
 
     @cached_property
     def view(self) -> dict[str, Any]:

@@ -35,7 +35,10 @@ Locality = Literal["local", "cloud"]
 class Capabilities:
     """What a target can do. A capability that is neither declared nor discovered is off.
 
-    `forced_tool_choice`: a `tool_choice` of `required` or a named tool is obeyed.
+    `forced_tool_choice`: a `tool_choice` of `required` or a named tool is obeyed. `json_object`:
+    answers can be held to JSON without a schema. `prefill`: the assistant's words at the end of a
+    conversation are continued. `image_urls`: the provider fetches images itself. `pdf`, `files`
+    (other types, and files kept at the provider) and `audio` may stand in messages.
     """
 
     tools: bool = False
@@ -44,6 +47,12 @@ class Capabilities:
     json_schema: bool = False
     reasoning: bool = False
     forced_tool_choice: bool = False
+    json_object: bool = False
+    prefill: bool = False
+    image_urls: bool = False
+    pdf: bool = False
+    files: bool = False
+    audio: bool = False
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
@@ -158,12 +167,24 @@ class WireRules:
     `reject`: request fields that are dropped with a warning. `rename`: request field → name on
     the wire. `efforts`: accepted values of `reasoning_effort` (None: all; empty: the field is
     dropped). `with_tools`: body fields added when the request carries tools.
+
+    `default_effort`: the effort of requests that state none; `none` where the model thinks only
+    when asked. `reject_reasoning`: fields that are dropped unless that effort is `none`.
+    `thinking`: accepted types of Anthropic's `thinking`. `system_turns`: system messages may stand
+    between turns. `tool_names`: the longest name of a tool, which then holds only letters, digits,
+    `_` and `-`. `max_stop`: how many stop sequences are taken.
     """
 
     reject: tuple[str, ...] = ()
     rename: Mapping[str, str] = field(default_factory=dict)
     efforts: tuple[str, ...] | None = None
     with_tools: Mapping[str, Any] = field(default_factory=dict)
+    default_effort: str | None = None
+    reject_reasoning: tuple[str, ...] = ()
+    thinking: tuple[str, ...] | None = None
+    system_turns: bool = False
+    tool_names: int | None = None
+    max_stop: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Literal
 
-from llmroute.catalog.cost import NANO, Price, Rates, pico_per_token
+from llmroute.catalog.cost import NANO, Factors, Price, Rates, pico_per_token
 from llmroute.catalog.model import (
     Capabilities,
     Expected,
@@ -108,13 +109,9 @@ def _expected(data: Mapping[str, Any]) -> Expected:
 
 
 def _wire(data: Mapping[str, Any]) -> WireRules:
-    efforts = data.get("efforts")
-    return WireRules(
-        reject=tuple(data.get("reject", ())),
-        rename=data.get("rename", {}),
-        efforts=None if efforts is None else tuple(efforts),
-        with_tools=data.get("with_tools", {}),
-    )
+    """Build the rules of a model; the data's keys are their fields, lists become tuples."""
+    rules: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+    return WireRules(**rules)
 
 
 def _quality(data: Mapping[str, Any] | None, locality: str, size: float | None) -> Quality:
@@ -145,6 +142,16 @@ def build_price(data: Mapping[str, Any]) -> Price:
         valid_until=_day(data.get("valid_until")),
         source=data.get("source"),
         dated=data.get("date"),
+        factors=_factors(data.get("factors", {})),
+    )
+
+
+def _factors(data: Mapping[str, Mapping[str, float]]) -> Factors:
+    return Factors(
+        **{
+            name: tuple((word, Fraction(str(value))) for word, value in factors.items())
+            for name, factors in data.items()
+        }
     )
 
 

@@ -15,7 +15,17 @@ from llmroute.cli.parser import parse
 from llmroute.cli.signals import Terminated, unwind_on_signals
 from llmroute.errors import ConfigError, LlmrouteError, RouteFailed, UsageError
 
-__all__ = ["BROKEN", "BUG", "FAILED", "FINE", "INTERRUPTED", "PIPE_CLOSED", "USAGE", "leave", "main"]
+__all__ = [
+    "BROKEN",
+    "BUG",
+    "FAILED",
+    "FINE",
+    "INTERRUPTED",
+    "PIPE_CLOSED",
+    "USAGE",
+    "leave",
+    "main",
+]
 
 FINE, FAILED, USAGE = 0, 1, 2
 #: Files that cannot be used, and faults of llmroute itself.

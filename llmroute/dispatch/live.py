@@ -11,8 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections import deque
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 
 from llmroute.catalog.model import Target
@@ -33,6 +34,14 @@ AFFINITY_SECONDS = 300.0
 _CONVERSATIONS = 10_000
 #: Seconds over which a latency peak fades (the peak-EWMA of Finagle's load balancer).
 _PEAK_FADE = 10.0
+#: Ratios of a prompt's tokens, as counted by a target, to the estimate: as many of the latest are
+#: kept of each target, beside so many of 1, and the estimate is corrected by their median.
+_RATIOS, _PRIOR_RATIOS = 32, 5
+#: Smaller prompts say little, and other ratios are no matter of tokenizers: a truncated prompt, one
+#: that the provider added to, counts of what was evaluated alone.
+_COUNTED, _BELIEVED = 200, (0.4, 2.5)
+#: Corrections go in such steps, within these limits; a step is taken past three quarters of it.
+_STEP, _LEAST_FACTOR, _MOST_FACTOR = 1 / 16, 0.5, 2.0
 #: Changes remembered for readers; who is further behind reads everything again.
 _CHANGES = 4_096
 
@@ -51,6 +60,8 @@ class _Measured:
     in_flight: int = 0
     peak: float = 0.0
     peak_at: float = 0.0
+    token_factor: float = 1.0
+    ratios: deque[float] = field(default_factory=lambda: deque(maxlen=_RATIOS))
 
     def decay(self, now: float) -> None:
         """Let every sum decay up to a time."""
@@ -74,8 +85,9 @@ class LiveState:
     It may be read and written from several threads.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], *, learn: bool = False) -> None:
         self._clock = clock
+        self._learns = learn
         self._lock = Lock()
         self._measured: dict[str, _Measured] = {}
         self._priors: dict[str, tuple[Target, Prior]] = {}
@@ -154,6 +166,7 @@ class LiveState:
             target.loaded,
             calls > 0,
             calls,
+            seen.token_factor,
         )
 
     def load(self, target: Target) -> float:
@@ -198,6 +211,24 @@ class LiveState:
                 seen.speed_sum += tokens_per_second
             self._note(self._affected(target))
 
+    def counted(self, target: Target, estimated: int, counted: int) -> None:
+        """Learn from a target's own count of a prompt, beside the uncorrected estimate.
+
+        Only where that was asked for (`learn`): proofs hold for estimates that do not change.
+
+        Tokenizers do not change with time, so that this does not decay; only a new count does.
+        """
+        least, most = _BELIEVED
+        if not self._learns or estimated < _COUNTED or not least <= counted / estimated <= most:
+            return
+        with self._lock:
+            seen = self._of(target)
+            seen.ratios.append(counted / estimated)
+            factor = _factor(seen.ratios, seen.token_factor)
+            if factor != seen.token_factor:
+                seen.token_factor = factor
+                self._note((target.id,))
+
     def _affected(self, target: Target) -> Collection[str]:
         """Return the targets whose values a call at one of them changes."""
         sharing = self._sharing.get(target.limit_scope)
@@ -229,6 +260,15 @@ class LiveState:
 
     def _peak(self, seen: _Measured, now: float) -> float:
         return seen.peak * math.exp(-max(now - seen.peak_at, 0.0) / _PEAK_FADE)
+
+
+def _factor(ratios: Iterable[float], now: float) -> float:
+    """Return the correction by some ratios, the present one where they are near it."""
+    known = sorted([*ratios, *[1.0] * _PRIOR_RATIOS])
+    median = known[len(known) // 2]
+    if abs(median - now) <= 0.75 * _STEP:
+        return now
+    return min(max(round(median / _STEP) * _STEP, _LEAST_FACTOR), _MOST_FACTOR)
 
 
 def _conversation(request: Request) -> str:

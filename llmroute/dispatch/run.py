@@ -137,8 +137,10 @@ class Run:
     def succeeded(self, step: Step, response: Response) -> Response:
         """Record the answer, and return it with its cost, attempts and decision."""
         target = step.target
-        response = replace(response, usage=self._usage(response))
-        cost = nano_to_usd(self._charge(target, response.usage))
+        usage, partly = self._usage(response), _partly(response.usage)
+        response = replace(response, usage=usage)
+        cost = nano_to_usd(self._charge(target, usage, partly))
+        self._learn(target, usage)
         self.attempts.succeeded(response, cost)
         self._live.served(self.request, target)
         return replace(
@@ -150,12 +152,29 @@ class Run:
             decision=self.decision,
         )
 
-    def _charge(self, target: Target, usage: Usage) -> int | None:
-        """Return nano-dollars; None where the price was unknown when the decision was made."""
-        estimate = self.decision.estimate(target)
-        if target.price is None or estimate.cost is None:
+    def _learn(self, target: Target, usage: Usage) -> None:
+        """Let later estimates of this target's tokens learn from its own count of the prompt.
+
+        Images, and answers made of several calls, would say nothing of its tokenizer.
+        """
+        guessed = self.request.input_tokens is None and not self.decision.facts["images"]
+        if guessed and not usage.estimated and not usage.parts:
+            self._live.counted(target, self.decision.tokens(target), usage.input)
+
+    def _charge(self, target: Target, usage: Usage, partly: bool) -> int | None:
+        """Return nano-dollars; None where the price was unknown when the decision was made.
+
+        Also None, with a warning, where the answer does not say enough for a price.
+        """
+        price = target.price
+        if price is None or self.decision.estimate(target).cost is None:
             return None
-        return target.price.charge(usage)
+        if partly and not price.free:
+            self._warnings.append("the cost is unknown: the provider reported its usage in part")
+            return None
+        for what in price.unpriced(usage):
+            self._warnings.append(f"the cost is unknown: {target.id} has no price for {what}")
+        return price.charge(usage)
 
     def _usage(self, response: Response) -> Usage:
         """Return the usage as reported, else an estimate from the texts, marked as such."""
@@ -183,6 +202,11 @@ class Run:
             lines.append("  the deadline passed")
         head = f"no answer after {len(tried)} attempt{'s' if len(tried) != 1 else ''}"
         return RouteFailed("\n".join([f"{head}:", *lines]), tried, self._last)
+
+
+def _partly(usage: Usage) -> bool:
+    """Whether a provider reported some token counts and left out others."""
+    return usage.estimated and bool(usage.input or usage.output)
 
 
 def _size(chunk: Chunk) -> int:

@@ -158,6 +158,10 @@ def _preferred(text: str, found: Finding, scope: Scope) -> Finding:
         return found
     built_in, end = {*BUILT_IN, *PARAMETRIC}, found.column + (found.length or len(text))
     word = text[found.column : end]
+    if word in built_in and word == text.strip() != text:
+        return replace(
+            found, help=f"write prefer: {_written(word)} on one line, without `|` or `>`"
+        )
     if word in built_in:
         help_text = f"{word} is a preference, no field: it stands alone, prefer: {_written(word)}"
         return replace(found, help=help_text)

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from llmroute.adapter import collect
-from llmroute.adapter.answer import Tally, check_answer, unfolded
+from llmroute.adapter.answer import Tally, check_answer, check_model, unfolded
 from llmroute.errors import ErrorKind, TargetError
 from llmroute.types import Chunk, Response, ToolCall, ToolCallDelta, Usage
 from tests.adapter.wire import target
@@ -39,6 +40,30 @@ def test_answers_worth_a_warning() -> None:
     assert checked(finish="content_filter") == []
     assert "no text" in checked(finish="stop", usage=Usage(10, 5))[0]
     assert "allow more tokens" in checked(finish="length", reasoning=True)[0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "served", "same"),
+    [
+        ("gpt-6-sol", "gpt-6-sol-2026-08-01", True),
+        ("llama3", "llama3:latest", True),
+        ("qwen3-4b", "/models/Qwen3-4B-Q4_K_M.gguf", True),
+        ("sonnet", "claude-sonnet-5-5", True),
+        ("a", "", True),
+        ("gpt-6-sol", "gpt-6.1-sol", False),
+        ("qwen3:4b", "qwen3:8b", False),
+    ],
+)
+def test_the_model_that_answered(asked: str, served: str, same: bool) -> None:
+    declared = replace(AIM, upstream=asked)
+    assert bool(check_model(served, declared)) is not same
+    found = replace(declared, discovered=True)
+    if same:
+        assert check_model(served, found) == []
+        return
+    with pytest.raises(TargetError) as caught:
+        check_model(served, found)
+    assert caught.value.kind is ErrorKind.MODEL_MISSING
 
 
 WHOLE = Response(

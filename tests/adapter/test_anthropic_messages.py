@@ -152,7 +152,7 @@ def test_what_no_provider_would_take(messages: Any) -> None:
         {"prompt": [user([{"type": "file", "file": {"file_data": "data:text/csv;base64,QQ=="}}])]},
         {"response_format": {"type": "json_object"}},
         {"tools": ({"type": "custom", "custom": {"name": "x"}},)},
-        {"tools": (WEATHER,), "tool_choice": {"type": "allowed_tools"}},
+        {"tools": (WEATHER,), "tool_choice": {"type": "custom", "custom": {"name": "x"}}},
     ],
 )
 def test_what_this_wire_cannot_say(fields: Any) -> None:

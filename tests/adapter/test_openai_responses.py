@@ -45,7 +45,8 @@ def test_a_plain_request_keeps_nothing_at_the_provider() -> None:
 
 
 def test_every_parameter() -> None:
-    schema = {"type": "object", "properties": {"n": {"type": "integer"}}}
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    schema["additionalProperties"] = False
     form = {"name": "x", "strict": True, "schema": schema}
     sent = encoded(
         P,

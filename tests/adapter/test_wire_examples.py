@@ -206,7 +206,6 @@ _FAILED_RUNS = {
     "noretry-refused": K.UNAVAILABLE,
     "maxturns-1": K.TRANSIENT,
     "stream-tooluse": K.TRANSIENT,
-    "timeout-api": K.TRANSIENT,
 }
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -90,8 +92,65 @@ def test_a_charge_never_falls_when_more_is_used(plain, cached, written, output):
         input=plain + cached + written, output=output, cached=cached, cache_written=written
     )
     more = Usage(input=whole.input + 1, output=output + 1, cached=cached, cache_written=written)
-    assert price.charge(more) > price.charge(whole) >= 0
+    assert usd(price, more) > usd(price, whole) >= 0
 
 
 def test_impossible_usage_never_gives_a_negative_charge():
-    assert build_price(SONNET).charge(Usage(input=10, cached=50)) >= 0
+    assert usd(build_price(SONNET), Usage(input=10, cached=50)) >= 0
+
+
+FACTORS = {
+    "service_tier": {"flex": 0.5, "priority": 2.5},
+    "speed": {"fast": 2},
+    "region": {"us": 1.1},
+}
+
+
+def test_factors_multiply_the_rates_but_not_the_fee_per_request():
+    price = build_price({**SONNET, "factors": FACTORS, "per_request": 0.01})
+    # (1,000 × 2 + 1,000 × 0.1 + 100 × 10) millionths = $0.0031
+    used = Usage(2_000, 100, cached=1_000)
+    assert usd(price, used) == Decimal("0.0131")
+    assert usd(price, replace(used, tier="flex")) == Decimal("0.01155")
+    assert usd(price, replace(used, tier="priority")) == Decimal("0.01775")
+    # 2 × 1.1 × $0.0031
+    assert usd(price, replace(used, speed="fast", region="us")) == Decimal("0.01682")
+
+
+def test_factors_hold_for_long_prompts_too():
+    price = build_price({**SOL, "factors": FACTORS})
+    # half of 300,000 × 4 millionths
+    assert usd(price, Usage(300_000, tier="flex")) == Decimal("0.6")
+
+
+@pytest.mark.parametrize("word", [None, "", "default", "standard"])
+def test_the_usual_way_of_serving_needs_no_factor(word):
+    used = Usage(1_000, tier=word, speed=word, region=word)
+    assert usd(build_price(SONNET), used) == Decimal("0.002")
+
+
+def test_a_way_of_serving_without_a_price_makes_the_cost_unknown():
+    price = build_price({**SONNET, "factors": FACTORS})
+    used = Usage(1_000, 10, tier="scale", speed="fast", region="mars")
+    assert price.charge(used) is None
+    assert price.unpriced(used) == ("service_tier 'scale'", "region 'mars'")
+
+
+def test_what_is_free_is_free_however_it_was_served():
+    price = build_price({"input": 0, "output": 0})
+    assert usd(price, Usage(1_000, 10, tier="scale")) == 0
+
+
+def test_each_call_made_for_an_answer_is_billed_by_itself():
+    price = build_price(SOL)
+    # neither reaches the threshold of 272,000: 400,000 × 2 + 20 × 10 millionths
+    parts = (Usage(200_000, 10), Usage(200_000, 10))
+    assert usd(price, Usage(400_000, 20, parts=parts)) == Decimal("0.8002")
+
+
+def test_a_call_of_another_model_has_no_price_here():
+    price = build_price(SOL)
+    parts = (Usage(10, 10), Usage(10, 10, model="claude-haiku-5-5"))
+    used = Usage(20, 20, parts=parts)
+    assert price.charge(used) is None
+    assert price.unpriced(used) == ("model 'claude-haiku-5-5'",)

@@ -26,7 +26,7 @@ def clock():
 
 @pytest.fixture
 def live(clock):
-    return LiveState(clock)
+    return LiveState(clock, learn=True)
 
 
 def call(live, **ended):
@@ -115,3 +115,63 @@ def test_a_conversation_stays_known_for_five_minutes(live, clock):
     assert live.affinity(Request.of([opening], user="another")) is None
     clock.now += 301
     assert live.affinity(later) is None
+
+
+# Corrections of token counts
+
+
+def factor(live):
+    return live.of(CLOUD).token_factor
+
+
+def test_a_correction_follows_the_median_of_what_was_counted(live):
+    for _ in range(4):
+        live.counted(CLOUD, 1000, 1300)
+        assert factor(live) == 1.0, "five ratios of 1 stand against it"
+    live.counted(CLOUD, 1000, 1300)
+    assert factor(live) == 1.3125  # 1.3 in sixteenths
+
+
+def test_nothing_is_learned_unasked(clock):
+    live = LiveState(clock)
+    for _ in range(40):
+        live.counted(CLOUD, 1000, 1300)
+    assert factor(live) == 1.0
+
+
+def test_a_few_outliers_do_nothing(live):
+    for ratio in (2.4, 1.02, 2.0, 0.98, 0.5, 1.01):
+        live.counted(CLOUD, 1000, round(1000 * ratio))
+    assert factor(live) == 1.0
+
+
+@pytest.mark.parametrize(("estimated", "counted"), [(199, 398), (1000, 2600), (1000, 390), (0, 9)])
+def test_small_prompts_and_wild_counts_say_nothing(live, estimated, counted):
+    for _ in range(40):
+        live.counted(CLOUD, estimated, counted)
+    assert factor(live) == 1.0
+
+
+@pytest.mark.parametrize(("ratio", "most"), [(2.5, 2.0), (0.4, 0.5)])
+def test_a_correction_stays_within_its_limits(live, ratio, most):
+    for _ in range(40):
+        live.counted(CLOUD, 1000, round(1000 * ratio))
+    assert factor(live) == most
+
+
+def test_small_changes_of_the_median_change_nothing(live):
+    for _ in range(32):
+        live.counted(CLOUD, 1000, 1125)
+    version = live.version
+    for ratio in (1.09, 1.16, 1.1, 1.15) * 10:
+        live.counted(CLOUD, 10_000, round(10_000 * ratio))
+    assert (factor(live), live.version) == (1.125, version)
+
+
+def test_a_new_correction_is_a_change_and_outlasts_the_decay(live, clock):
+    for _ in range(6):
+        version = live.version
+        live.counted(CLOUD, 1000, 800)
+    assert live.changed(version) == {"a/cloud"}
+    clock.now += 600 * 100
+    assert factor(live) == 0.8125

@@ -23,13 +23,15 @@ from llmroute.policy.scoring.live import LiveFacts, Priors
 from llmroute.policy.source import PolicySource, Require, Rule, Select
 from llmroute.types import Request, Route
 from tests.build import provider, target
+from tests.policy.rare import CAPABILITIES, IMAGE, RARE, TOOL, needing, rarely_able
 
 __all__ = ["Case", "Live", "Turn", "case", "cases", "disturb", "live", "measured", "model", "turn"]
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+#: Corrections of token counts, the usual absence of one several times.
+FACTORS = (1.0, 1.0, 1.0, 0.5, 0.9375, 1.0625, 1.25, 2.0)
 TASKS = ("code", "chat", "math")
 IDS = [f"p{provider}/m{model}" for provider in range(4) for model in range(3)]
-CAPABILITIES = ("tools", "streaming", "vision", "json_schema", "reasoning", "forced_tool_choice")
 
 
 class Live(Priors):
@@ -245,7 +247,7 @@ def quality(rng: Random) -> dict[str, Any] | None:
 
 def model(rng: Random) -> dict[str, Any]:
     """Draw the data of one model as a provider file holds it; every feature is often absent."""
-    able = {name: rng.random() < 0.85 for name in CAPABILITIES}
+    able = {name: rng.random() < 0.85 for name in CAPABILITIES} | dict.fromkeys(RARE, True)
     data: dict[str, Any] = {
         "capabilities": able,
         "cost": cost(rng),
@@ -284,8 +286,6 @@ def fleet(rng: Random, size: int | None = None) -> tuple[Target, ...]:
     return tuple(made)
 
 
-TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
-IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,QUJD"}}
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}
 
 
@@ -333,7 +333,7 @@ def request(rng: Random) -> Request:
 
 
 def measured(rng: Random) -> LiveFacts:
-    return LiveFacts(
+    facts = LiveFacts(
         first_token=rng.choice((0.0, 0.4, 2.0, rng.random() * 5)),
         tokens_per_second=rng.choice((0.0, 55.5, 120.0)),
         success=rng.choice((0.0, 0.98, 1.0, rng.random())),
@@ -343,6 +343,9 @@ def measured(rng: Random) -> LiveFacts:
         measured=rng.random() < 0.8,
         observations=rng.choice((0.0, 5.0, 80.0)),
     )
+    # No draw of its own, so that tests which count outcomes over seeds keep theirs.
+    number = round(1000 * (facts.first_token + facts.success)) + facts.in_flight
+    return facts._replace(token_factor=FACTORS[number % len(FACTORS)])
 
 
 def live(rng: Random, targets: Sequence[Target]) -> Live:
@@ -386,8 +389,9 @@ def turn(rng: Random, view: Live) -> Turn:
 
 def case(rng: Random, turns: int = 1, size: int | None = None) -> Case:
     """Draw a policy, a fleet and requests, each with a live view of its own."""
-    targets = fleet(rng, size)
-    drawn = tuple(turn(rng, live(rng, targets)) for _ in range(turns))
+    targets = tuple(rarely_able(rng, target) for target in fleet(rng, size))
+    plain = [turn(rng, live(rng, targets)) for _ in range(turns)]
+    drawn = tuple((needing(rng, asked), *around) for asked, *around in plain)
     return Case(policy(rng), targets, drawn)
 
 

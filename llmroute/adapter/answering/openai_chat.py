@@ -26,7 +26,7 @@ _MESSAGE_FIELDS = frozenset(
 #: Fields that ask for nothing about the answer itself.
 _HARMLESS = (
     *("service_tier", "store", "prompt_cache_key", "prompt_cache_options"),
-    *("prompt_cache_retention", "safety_identifier"),
+    "prompt_cache_retention",
 )
 _IGNORED = ("frequency_penalty", "presence_penalty", "logit_bias", "verbosity", "prediction")
 
@@ -146,6 +146,7 @@ def _fields(reader: Reader) -> dict[str, Any]:
     capped = reader.take("max_completion_tokens", int)
     older = reader.take("max_tokens", int)
     labels = reader.take("metadata", dict)
+    known, user = (reader.take(name, str) for name in ("safety_identifier", "user"))
     fields = {
         "messages": _messages(reader.need("messages", list)),
         "tools": reader.take("tools", list),
@@ -158,7 +159,7 @@ def _fields(reader: Reader) -> dict[str, Any]:
         "stop": stop,
         "seed": reader.take("seed", int),
         "reasoning_effort": reader.take("reasoning_effort", str),
-        "user": reader.take("user", str),
+        "user": user if known is None else known,
         "stream": reader.take("stream", bool),
         "metadata": labels,
     }

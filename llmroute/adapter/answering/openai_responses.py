@@ -26,7 +26,7 @@ __all__ = ["OpenAIResponsesClients"]
 
 _HARMLESS = (
     *("service_tier", "store", "prompt_cache_key", "prompt_cache_options", "include"),
-    *("prompt_cache_retention", "safety_identifier", "stream_options"),
+    *("prompt_cache_retention", "stream_options"),
 )
 _IGNORED = ("context_management", "max_tool_calls", "moderation")
 #: Fields that answers repeat.
@@ -88,6 +88,7 @@ def _fields(reader: Reader) -> dict[str, Any]:
     effort = reasoning.take("effort", str)
     reasoning.drop("summary", "generate_summary", "mode", "context")
     reasoning.end()
+    known, user = (reader.take(name, str) for name in ("safety_identifier", "user"))
     return {
         "tools": [_tool(tool) for tool in reader.take("tools", list) or ()] or None,
         "tool_choice": _choice(reader.take("tool_choice", (str, Mapping))),
@@ -97,7 +98,7 @@ def _fields(reader: Reader) -> dict[str, Any]:
         "max_tokens": reader.take("max_output_tokens", int),
         "temperature": reader.take("temperature", (int, float)),
         "top_p": reader.take("top_p", (int, float)),
-        "user": reader.take("user", str),
+        "user": user if known is None else known,
         "stream": reader.take("stream", bool),
         "metadata": reader.take("metadata", dict),
     }

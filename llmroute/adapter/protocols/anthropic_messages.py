@@ -1,7 +1,8 @@
 """Anthropic Messages. Source: Anthropic's API reference and typed SDK models.
 
 The API version is data of the provider file (`anthropic-version` under `headers`), and so is
-what a model rejects.
+what a model rejects. Version 2026-10-21 has taken out the sampling parameters; documents in an
+assistant's turn and citations in a user's, which it refuses too, are never written.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from typing import Any, ClassVar
 
 from llmroute.adapter.opaque import seal
 from llmroute.adapter.protocols.anthropic_stream import AnthropicDecoder
+from llmroute.adapter.protocols.anthropic_thinking import think
 from llmroute.adapter.protocols.anthropic_words import USAGE, finish_of, refusal_of, tool_call
-from llmroute.adapter.protocols.base import Encoded, ProviderError
+from llmroute.adapter.protocols.base import Encoded, Judge, ProviderError
 from llmroute.adapter.protocols.content import incapable, refused
 from llmroute.adapter.protocols.extract import malformed, mapping, pick, text, usage_from
 from llmroute.adapter.protocols.fields import (
     check_choice,
-    effort_of,
     merged,
     put,
     with_tools,
@@ -41,7 +42,10 @@ FIELDS = {
 }
 #: `max_tokens` is required here; this many where neither request nor model state a number.
 DEFAULT_MAX_TOKENS = 4096
-_EFFORTS = ("low", "medium", "high", "xhigh", "max")
+#: Since this version the sampling parameters are an error, even at their defaults.
+_WITHOUT_SAMPLING = "2026-10-21"
+_VERSION = "anthropic-version"
+_SAMPLING = ("temperature", "top_p")
 _CHOICES = {"auto": "auto", "required": "any", "none": "none"}
 _HIDDEN = frozenset({"thinking", "redacted_thinking"})
 
@@ -51,12 +55,13 @@ class AnthropicMessages:
 
     framing: ClassVar[str] = "sse"
     only_streams: ClassVar[bool] = False
+    judge: ClassVar[Judge | None] = None
     help: ClassVar[Mapping[ErrorKind, str]] = {}
 
     def encode(self, request: Request, target: Target, *, stream: bool) -> Encoded:
         """Write a request; see `WireProtocol.encode`."""
         check_choice(request, target)
-        said = Conversation(request.messages, target.id)
+        said = Conversation(request.messages, target.id, system_turns=target.wire.system_turns)
         body: dict[str, Any] = {
             "model": target.upstream,
             "max_tokens": target.max_output or DEFAULT_MAX_TOKENS,
@@ -65,8 +70,8 @@ class AnthropicMessages:
         }
         if said.system:
             body["system"] = said.system
-        warnings = write_fields(body, request, target, FIELDS)
-        warnings += _adjust(body) + _effort(body, request, target)
+        warnings = said.warnings + write_fields(body, request, target, _fields(target))
+        warnings += _adjust(body) + think(body, request, target)
         _format(body, request)
         body = merged(body, target.provider.endpoint.body)
         warnings += _tools(body, request, target)
@@ -118,6 +123,15 @@ def _left_out(blocks: list[Mapping[str, Any]]) -> list[str]:
     return [f"a block of type {kind} was left out of the answer" for kind in sorted(kinds)]
 
 
+def _fields(target: Target) -> Mapping[str, str]:
+    """Return the parameters that the API version of a target's endpoint has."""
+    headers = target.provider.endpoint.headers.items()
+    version = next((value for name, value in headers if name.lower() == _VERSION), "")
+    if version < _WITHOUT_SAMPLING:
+        return FIELDS
+    return {name: place for name, place in FIELDS.items() if name not in _SAMPLING}
+
+
 def _adjust(body: dict[str, Any]) -> list[str]:
     warnings = []
     if body.get("temperature", 0) > 1:
@@ -128,15 +142,6 @@ def _adjust(body: dict[str, Any]) -> list[str]:
         body["stop_sequences"] = [stop for stop in body["stop_sequences"] if stop.strip()]
     if user := pick(body, "metadata.user_id"):  # must not identify a person
         body["metadata"]["user_id"] = hashlib.sha256(user.encode()).hexdigest()
-    return warnings
-
-
-def _effort(body: dict[str, Any], request: Request, target: Target) -> list[str]:
-    effort, warnings = effort_of(request, target, _EFFORTS)
-    if effort == "none":
-        body["thinking"] = {"type": "disabled"}
-    elif effort is not None:
-        put(body, "output_config.effort", effort)
     return warnings
 
 
@@ -153,7 +158,9 @@ def _format(body: dict[str, Any], request: Request) -> None:
 def _tools(body: dict[str, Any], request: Request, target: Target) -> list[str]:
     if not request.tools:
         return []
-    body["tools"] = [_tool(tool) for tool in request.tools]
+    allowed = _allowed(request)
+    tools = [_tool(tool) for tool in request.tools]
+    body["tools"] = [tool for tool in tools if allowed is None or tool["name"] in allowed]
     choice = _choice(request)
     if request.parallel_tool_calls is False and (choice or {}).get("type") != "none":
         choice = {**(choice or {"type": "auto"}), "disable_parallel_tool_use": True}
@@ -174,10 +181,28 @@ def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": function["name"], **kept, "input_schema": schema, **cached}
 
 
+def _allowed(request: Request) -> set[Any] | None:
+    """Return the names of the tools that `allowed_tools` leaves; None where all are left.
+
+    Raises:
+        TargetError: none of them is offered.
+
+    """
+    choice = request.tool_choice
+    if not isinstance(choice, Mapping) or choice.get("type") != "allowed_tools":
+        return None
+    names = {pick(tool, "function.name") for tool in pick(choice, "allowed_tools.tools") or ()}
+    if not names & {pick(tool, "function.name") for tool in request.tools}:
+        raise refused("tool_choice allows no tool that is offered")
+    return names
+
+
 def _choice(request: Request) -> dict[str, Any] | None:
     choice = request.tool_choice
     if choice is None:
         return None
+    if _allowed(request) is not None:
+        choice = pick(choice, "allowed_tools.mode") or "auto"
     if isinstance(choice, str):
         if choice not in _CHOICES:
             raise refused(f"tool_choice is {choice!r}; use one of {', '.join(sorted(_CHOICES))}")

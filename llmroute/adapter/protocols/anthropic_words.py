@@ -34,6 +34,9 @@ USAGE = UsagePaths(
     cache_written_1h="usage.cache_creation.ephemeral_1h_input_tokens",
     reasoning="usage.output_tokens_details.thinking_tokens",
     tier="usage.service_tier",
+    speed="usage.speed",
+    region="usage.inference_geo",
+    parts="usage.iterations",
 )
 _WORTH_SAYING = {
     "pause_turn": "the provider paused the answer; it is cut short",

@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 from llmroute.adapter.framing import StreamEvent
 from llmroute.catalog.model import Target
-from llmroute.errors import ErrorKind
+from llmroute.errors import ErrorKind, TargetError
 from llmroute.types import Chunk, Request, Response
 
-__all__ = ["Decoder", "Encoded", "ProviderError", "WireProtocol"]
+__all__ = ["Decoder", "Encoded", "Judge", "ProviderError", "WireProtocol"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,14 @@ class ProviderError(Exception):
         self.status = status
 
 
+class Judge(Protocol):
+    """A dialect's own rules for errors."""
+
+    def __call__(self, error: TargetError, headers: Mapping[str, str]) -> None:
+        """Correct an error that was classified by the general rules; `headers` are its answer's."""
+        ...
+
+
 class WireProtocol(Protocol):
     """One wire dialect.
 
@@ -81,6 +89,11 @@ class WireProtocol(Protocol):
     @property
     def help(self) -> Mapping[ErrorKind, str]:
         """What a user can do about an error."""
+        ...
+
+    @property
+    def judge(self) -> Judge | None:
+        """The dialect's own rules for errors, where it has any beside the general ones."""
         ...
 
     def encode(self, request: Request, target: Target, *, stream: bool) -> Encoded:

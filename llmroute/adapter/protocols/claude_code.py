@@ -9,34 +9,47 @@ is sent as one message: alone if it is a single one, else as a transcript. Image
 
 The `result` line alone decides: `is_error`, `api_error_status` and `terminal_reason`; its
 `subtype` says "success" on most errors. Usage is taken from there too.
+
+When its connection breaks midway the CLI asks again by itself, and its switches against that do
+not hold once a block is complete. What it then tells again is left out, and an answer that
+differs from what was said already is an error.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from llmroute.adapter.framing import StreamEvent
 from llmroute.adapter.jsontext import compact
 from llmroute.adapter.protocols.anthropic_stream import AnthropicDecoder
 from llmroute.adapter.protocols.anthropic_words import USAGE, finish_of
-from llmroute.adapter.protocols.base import Encoded, ProviderError
+from llmroute.adapter.protocols.base import Encoded, Judge, ProviderError
 from llmroute.adapter.protocols.content import incapable
 from llmroute.adapter.protocols.extract import malformed, mapping, parse_event, text, usage_from
 from llmroute.adapter.protocols.fields import effort_of, write_fields
+from llmroute.adapter.protocols.retold import Retold
 from llmroute.adapter.protocols.turns import Conversation
 from llmroute.catalog.model import Endpoint, Target
-from llmroute.errors import ErrorKind
+from llmroute.errors import ErrorKind, TargetError
 from llmroute.types import Chunk, FinishReason, Request, Response
 
 __all__ = ["ClaudeCode"]
 
+#: The `result` line adds up all turns, and `iterations` are those of one of them.
+_USAGE = replace(USAGE, parts="")
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _PLACEHOLDER = re.compile(r"\{([a-z_]+?)(?:_file)?\}")
 #: The tool through which the CLI gets answers that follow a schema.
 _STRUCTURED = "StructuredOutput"
 _LOGIN = "run `claude` and log in with /login, or set ANTHROPIC_API_KEY"
+#: Names the model of messages that the CLI makes up itself.
+_SYNTHETIC = "<synthetic>"
+#: How it says that it gave up waiting; there is no other sign of it.
+_TIMED_OUT = "Request timed out"
+_AGAIN = "the connection broke midway; the CLI asked again, and its usage counts both answers"
 _SHOWN = ("api_error_status", "api_error_type", "terminal_reason", "stop_reason", "subtype")
 
 
@@ -45,6 +58,7 @@ class ClaudeCode:
 
     framing: ClassVar[str] = "ndjson"
     only_streams: ClassVar[bool] = True
+    judge: ClassVar[Judge | None] = None
     help: ClassVar[Mapping[ErrorKind, str]] = {
         ErrorKind.AUTH: _LOGIN,
         ErrorKind.UNAVAILABLE: "check the network and the proxy settings of the `claude` command",
@@ -64,6 +78,7 @@ class ClaudeCode:
         blocks = list(_checked(_blocks(said)))
         line = {"type": "user", "message": {"role": "user", "content": blocks}}
         effort, warnings = effort_of(request, target, _EFFORTS)
+        warnings += said.warnings
         values = _values(request, target, said)
         if effort is not None:
             values["effort"] = effort
@@ -132,7 +147,8 @@ class ClaudeCodeDecoder:
         self.done = False
         self.warnings: list[str] = []
         self._events = AnthropicDecoder()
-        self._spoke = False
+        self._told = Retold()
+        self._thought = False
         self._structured = False
 
     def feed(self, event: StreamEvent) -> list[Chunk]:
@@ -140,36 +156,63 @@ class ClaudeCodeDecoder:
         if self.done:
             return []
         line = parse_event(event.data)
+        own = line.get("parent_tool_use_id") is None
         match line.get("type"):
             case "system":
                 self._structured = self._structured or _STRUCTURED in (line.get("tools") or ())
-            case "stream_event" if line.get("parent_tool_use_id") is None:
-                return self._partial(mapping(line.get("event"), "event"))
+            case "stream_event" if own:
+                event_data = mapping(line.get("event"), "event")
+                return self._partial(event_data, line.get("abandoned_blocks"))
+            case "assistant" if own and self._told.broken:
+                return self._unstreamed(mapping(line.get("message"), "message"))
             case "result":
                 return self._result(line)
         return []
 
-    def _partial(self, event: Mapping[str, Any]) -> list[Chunk]:
+    def _partial(self, event: Mapping[str, Any], abandoned: Any) -> list[Chunk]:
         kind = event.get("type")
-        if kind not in ("message_start", "content_block_start", "content_block_delta"):
+        if kind == "message_start":
+            self._told.begin()
+        elif kind == "content_block_start":
+            self._told.block(event.get("index"))
+        elif kind == "message_stop":
+            return _texts(self._told.end(abandoned))
+        elif kind != "content_block_delta":
             return []
-        chunks = []
-        for chunk in self._events.take(kind, event):
-            if chunk.model:
-                chunks.append(Chunk(model=chunk.model, id=chunk.id))
-            elif chunk.reasoning or (chunk.text and not self._structured):
-                self._spoke = self._spoke or bool(chunk.text)
-                chunks.append(chunk)
-        return chunks
+        return [said for chunk in self._events.take(kind, event) for said in self._fresh(chunk)]
+
+    def _fresh(self, chunk: Chunk) -> list[Chunk]:
+        """Return what is new about a chunk. Thoughts are never the same the second time."""
+        if chunk.model:
+            return [Chunk(model=chunk.model, id=chunk.id)]
+        if chunk.reasoning:
+            again = self._thought and self._told.interrupted
+            self._thought = self._thought or not self._told.interrupted
+            return [] if again else [chunk]
+        return self._tell(chunk.text)
+
+    def _tell(self, said: str) -> list[Chunk]:
+        return [] if self._structured else _texts(self._told.tell(said))
+
+    def _unstreamed(self, message: Mapping[str, Any]) -> list[Chunk]:
+        """Take the message that comes whole where a stream was interrupted."""
+        if message.get("model") == _SYNTHETIC:
+            return []
+        self._told.broken = False
+        blocks = [mapping(block, "a content block") for block in message.get("content") or ()]
+        said = (text(b.get("text"), "text") for b in blocks if b.get("type") == "text")
+        return [*self._tell("".join(said)), *_texts(self._told.settle())]
 
     def _result(self, line: Mapping[str, Any]) -> list[Chunk]:
         self.done = True
-        usage = Chunk(usage=usage_from(line, USAGE))
+        usage = Chunk(usage=usage_from(line, _USAGE))
         if line.get("stop_reason") == "refusal":
             refusal = text(line.get("result"), "result")
             return [Chunk(refusal=refusal), usage, Chunk(finish_reason="content_filter")]
         if line.get("is_error") is not False:
             raise _failure(line)
+        if self._told.interrupted:
+            self.warnings.append(_AGAIN)
         return [*self._rest(line), usage, Chunk(finish_reason=self._finish(line))]
 
     def _rest(self, line: Mapping[str, Any]) -> list[Chunk]:
@@ -178,7 +221,8 @@ class ClaudeCodeDecoder:
                 raise malformed("the answer lacks the structured output that was asked for")
             return [Chunk(text=compact(line["structured_output"]))]
         said = text(line.get("result"), "result")
-        return [Chunk(text=said)] if said and not self._spoke else []
+        again = self._told.broken or not self._told.spoke
+        return [*(self._tell(said) if again else []), *_texts(self._told.settle())]
 
     def _finish(self, line: Mapping[str, Any]) -> FinishReason:
         reason = line.get("stop_reason")
@@ -187,10 +231,16 @@ class ClaudeCodeDecoder:
         return finish_of(reason, None, self.warnings)
 
 
-def _failure(line: Mapping[str, Any]) -> ProviderError:
+def _texts(said: str) -> list[Chunk]:
+    return [Chunk(text=said)] if said else []
+
+
+def _failure(line: Mapping[str, Any]) -> ProviderError | TargetError:
     status = line.get("api_error_status")
     errors = line.get("errors")
     said = line.get("result") or (errors and "; ".join(map(str, errors))) or line.get("subtype")
+    if status is None and str(said).startswith(_TIMED_OUT):
+        return TargetError(ErrorKind.TIMEOUT, str(said))
     reason = line.get("terminal_reason")
     code = line.get("api_error") or (reason if reason != "api_error" else None)
     error = {"message": said, "code": code, "type": line.get("api_error_type")}

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmroute.adapter.jsontext import JsonError, parse
+from llmroute.adapter.opaque import KEY
 from llmroute.errors import ErrorKind, TargetError
 from llmroute.types import Message
 
 __all__ = [
     "Image",
     "arguments_object",
+    "check_fields",
     "file_of",
     "image_of",
     "incapable",
@@ -24,6 +26,12 @@ __all__ = [
 ]
 
 _DATA_URL = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)?(?:;[\w=.+-]+)*?;base64,", re.IGNORECASE)
+#: Fields of a message that are said; reasoning is bound to the model that gave it.
+_SAID = frozenset({"role", "content", "refusal", "tool_calls", "tool_call_id"}) | {
+    *(KEY, "reasoning", "reasoning_content")
+}
+#: Fields that are about a message and no part of what it says.
+_ABOUT = frozenset({"annotations", "name"})
 
 
 def refused(message: str) -> TargetError:
@@ -61,6 +69,26 @@ def parts_of(message: Message) -> Sequence[Mapping[str, Any]]:
         return content
     role = message.get("role")
     raise refused(f"the content of a {role} message must be text or a list of parts")
+
+
+def check_fields(message: Message, warnings: list[str]) -> None:
+    """Refuse fields of a message that a protocol with content and calls alone cannot say.
+
+    Those that are only about the message are dropped; `warnings` gets to say so, once.
+
+    Raises:
+        TargetError: of kind `capability`.
+
+    """
+    for name, value in message.items():
+        if name in _SAID or not value:
+            continue
+        if name not in _ABOUT:
+            role = message["role"]
+            raise incapable(f"a message of role {role} holds {name!r}; it cannot be sent here")
+        warning = f"{name} of a message was dropped: the protocol has no place for it"
+        if warning not in warnings:
+            warnings.append(warning)
 
 
 def plain_text(message: Message, separator: str = "") -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from llmroute.adapter.jsontext import JsonError, parse
@@ -11,6 +11,10 @@ from llmroute.errors import ErrorKind, TargetError
 from llmroute.types import Usage
 
 __all__ = ["UsagePaths", "malformed", "mapping", "parse_event", "pick", "text", "usage_from"]
+
+
+#: Counts that a bill adds up.
+_COUNTS = ("input", "output", "cached", "cache_written", "cache_written_1h")
 
 
 def malformed(message: str, native: Any = None) -> TargetError:
@@ -79,7 +83,8 @@ class UsagePaths:
     """Where a protocol keeps its token counts.
 
     `input` lists paths whose counts add up to the whole prompt: Anthropic counts cached and
-    cache-written tokens apart from the rest, OpenAI includes both.
+    cache-written tokens apart from the rest, OpenAI includes both. `parts` is a list of usages
+    of the same shape: the calls that the provider made for one answer.
     """
 
     input: tuple[str, ...]
@@ -89,14 +94,33 @@ class UsagePaths:
     cache_written_1h: str = ""
     reasoning: str = ""
     tier: str = ""
+    speed: str = ""
+    region: str = ""
+    parts: str = ""
 
 
 def usage_from(data: Any, paths: UsagePaths) -> Usage:
     """Read token counts; what is missing, negative or no count marks the usage as estimated."""
+    usage = _usage(data, paths)
+    found = pick(data, paths.parts) if paths.parts else None
+    if not isinstance(found, list) or not found:
+        return usage
+    parts = tuple(_part(item, paths) for item in found)
+    if len(parts) == 1 and not parts[0].model:
+        return usage
+    sums = {name: sum(getattr(part, name) for part in parts) for name in _COUNTS}
+    estimated = usage.estimated or any(part.estimated for part in parts)
+    return replace(usage, **sums, reasoning=usage.reasoning, parts=parts, estimated=estimated)
+
+
+def _part(item: Any, paths: UsagePaths) -> Usage:
+    return replace(_usage({"usage": item}, paths), model=_word(item, "model"))
+
+
+def _usage(data: Any, paths: UsagePaths) -> Usage:
     main, *more = paths.input
     base, output = _count(pick(data, main)), _count(pick(data, paths.output))
     parts = [_count(pick(data, path)) or 0 for path in more]
-    tier = pick(data, paths.tier) if paths.tier else None
     return Usage(
         input=(base or 0) + sum(parts),
         output=output or 0,
@@ -104,9 +128,16 @@ def usage_from(data: Any, paths: UsagePaths) -> Usage:
         cache_written=_optional(data, paths.cache_written),
         cache_written_1h=_optional(data, paths.cache_written_1h),
         reasoning=_optional(data, paths.reasoning),
-        tier=tier if isinstance(tier, str) else None,
+        tier=_word(data, paths.tier),
         estimated=base is None or output is None,
+        speed=_word(data, paths.speed),
+        region=_word(data, paths.region),
     )
+
+
+def _word(data: Any, path: str) -> str | None:
+    value = pick(data, path) if path else None
+    return value if isinstance(value, str) else None
 
 
 def _optional(data: Any, path: str) -> int:

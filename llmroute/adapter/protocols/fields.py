@@ -21,6 +21,7 @@ __all__ = [
     "forced_tool",
     "merged",
     "put",
+    "takes_effort",
     "with_tools",
     "write_fields",
 ]
@@ -28,6 +29,8 @@ __all__ = [
 #: Efforts from the least to the most.
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
+#: What the request's own definition allows.
+_RANGES: Mapping[str, tuple[float, float]] = {"temperature": (0, 2), "top_p": (0, 1)}
 _PARAMETERS = ("max_tokens", "temperature", "top_p", "stop", "seed", "user")
 
 
@@ -35,18 +38,47 @@ def write_fields(
     body: dict[str, Any], request: Request, target: Target, table: Mapping[str, str]
 ) -> list[str]:
     """Write the simple parameters into a body and return the warnings."""
-    warnings = []
+    warnings: list[str] = []
     for name in _PARAMETERS:
         value = getattr(request, name)
         if value is None or value == ():
             continue
-        if name in target.wire.reject:
-            warnings.append(f"{name} was dropped: {target.id} rejects it")
-        elif name not in table and name not in target.wire.rename:
-            warnings.append(f"{name} was dropped: the protocol has no such parameter")
+        if why := _why_not(name, request, target, table):
+            warnings.append(f"{name} was dropped: {why}")
         else:
-            put(body, _place(name, target, table), list(value) if name == "stop" else value)
+            put(body, _place(name, target, table), _fitting(name, value, target, warnings))
     return warnings
+
+
+def _why_not(name: str, request: Request, target: Target, table: Mapping[str, str]) -> str:
+    rules = target.wire
+    if name in rules.reject:
+        return f"{target.id} rejects it"
+    if name in rules.reject_reasoning and _reasons(request, target):
+        return f"{target.id} rejects it unless the reasoning effort is none"
+    if name not in table and name not in rules.rename:
+        return "the protocol has no such parameter"
+    return ""
+
+
+def _reasons(request: Request, target: Target) -> bool:
+    """Whether the model will reason; where its default is not known it is said to."""
+    pinned = target.wire.with_tools.get("reasoning_effort") if request.tools else None
+    return (pinned or effort_of(request, target)[0] or target.wire.default_effort) != "none"
+
+
+def _fitting(name: str, value: Any, target: Target, warnings: list[str]) -> Any:
+    """Return a value as the target takes it: in its range, and not too many."""
+    if name == "stop":
+        most = target.wire.max_stop
+        if most is not None and len(value) > most:
+            warnings.append(f"stop was cut to {most} sequences: {target.id} takes no more")
+        return list(value[:most])
+    least, largest = _RANGES.get(name, (value, value))
+    fitting = min(max(value, least), largest)
+    if fitting != value:
+        warnings.append(f"{name} {value} became {fitting}: no model takes more or less")
+    return fitting
 
 
 def _place(name: str, target: Target, table: Mapping[str, str]) -> str:
@@ -85,7 +117,7 @@ def effort_of(
     if effort is None:
         return None, []
     declared = target.wire.efforts
-    if not target.capabilities.reasoning or declared == () or _rejects(target):
+    if declared == () or not takes_effort(target):
         return None, [f"reasoning_effort was dropped: {target.id} does not take it"]
     accepted = tuple(known) if declared is None else declared
     if effort in accepted:
@@ -94,8 +126,9 @@ def effort_of(
     return nearest, [f"reasoning_effort {effort} became {nearest}: {target.id} does not take it"]
 
 
-def _rejects(target: Target) -> bool:
-    return "reasoning_effort" in target.wire.reject
+def takes_effort(target: Target) -> bool:
+    """Whether a model reasons, and can be told how much."""
+    return target.capabilities.reasoning and "reasoning_effort" not in target.wire.reject
 
 
 def _nearest(effort: str, accepted: tuple[str, ...]) -> str:

@@ -12,9 +12,10 @@ from typing import Any, ClassVar
 
 from llmroute.adapter.framing import StreamEvent
 from llmroute.adapter.jsontext import compact
-from llmroute.adapter.protocols.base import Encoded, ProviderError
+from llmroute.adapter.protocols.base import Encoded, Judge, ProviderError
 from llmroute.adapter.protocols.content import (
     arguments_object,
+    check_fields,
     image_of,
     incapable,
     parts_of,
@@ -71,6 +72,7 @@ class OllamaChat:
 
     framing: ClassVar[str] = "ndjson"
     only_streams: ClassVar[bool] = False
+    judge: ClassVar[Judge | None] = None
     help: ClassVar[Mapping[ErrorKind, str]] = {
         ErrorKind.MODEL_MISSING: "run: ollama pull {model}",
         ErrorKind.UNAVAILABLE: "run: ollama serve, and check base_url {base_url}",
@@ -78,15 +80,16 @@ class OllamaChat:
 
     def encode(self, request: Request, target: Target, *, stream: bool) -> Encoded:
         """Write a request; see `WireProtocol.encode`."""
+        warnings: list[str] = []
         body: dict[str, Any] = {
             "model": target.upstream,
-            "messages": _messages(request.messages),
+            "messages": _messages(request.messages, warnings),
             "stream": stream,
             "truncate": False,
         }
         if target.context_window is not None:
             put(body, "options.num_ctx", target.context_window)
-        warnings = write_fields(body, request, target, FIELDS)
+        warnings += write_fields(body, request, target, FIELDS)
         effort, effort_warnings = effort_of(request, target)
         if effort is not None:
             body["think"] = THINK[effort]
@@ -182,15 +185,18 @@ def _calls(message: Mapping[str, Any]) -> list[tuple[str | None, str, str]]:
     return calls
 
 
-def _messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
+def _messages(messages: Sequence[Message], warnings: list[str]) -> list[dict[str, Any]]:
     names: dict[str, str] = {}
+    for message in messages:
+        check_fields(message, warnings)
     return [_message(message, names) for message in messages]
 
 
 def _message(message: Message, names: dict[str, str]) -> dict[str, Any]:
     role = "system" if message["role"] == "developer" else message["role"]
     texts, images = _content(message)
-    written: dict[str, Any] = {"role": role, "content": "\n".join(texts)}
+    said = "\n".join(texts) or str(message.get("refusal") or "")
+    written: dict[str, Any] = {"role": role, "content": said}
     if images:
         written["images"] = images
     calls = []

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from llmroute.adapter.framing import StreamEvent
-from llmroute.adapter.protocols.base import Encoded, ProviderError
-from llmroute.adapter.protocols.content import incapable, parts_of
+from llmroute.adapter.protocols.base import Encoded, Judge, ProviderError
+from llmroute.adapter.protocols.chat_messages import chat_messages
 from llmroute.adapter.protocols.extract import (
     UsagePaths,
     malformed,
@@ -29,10 +29,11 @@ from llmroute.adapter.protocols.fields import (
     with_tools,
     write_fields,
 )
+from llmroute.adapter.protocols.strict import openai_format, openai_tools
 from llmroute.adapter.protocols.toolcalls import ToolCallAssembler, new_call_id
 from llmroute.catalog.model import Target
 from llmroute.errors import ErrorKind
-from llmroute.types import Chunk, FinishReason, Message, Request, Response, ToolCall
+from llmroute.types import Chunk, FinishReason, Request, Response, ToolCall
 
 __all__ = ["OpenAIChat"]
 
@@ -60,9 +61,6 @@ USAGE = UsagePaths(
     reasoning="usage.completion_tokens_details.reasoning_tokens",
     tier="service_tier",
 )
-_PARTS = frozenset({"text", "image_url", "input_audio", "file", "refusal"})
-#: Reasoning of an earlier answer is bound to the model that gave it, and no server here takes it.
-_OPAQUE = ("reasoning", "reasoning_content", "thinking_blocks")
 
 
 class OpenAIChat:
@@ -70,6 +68,7 @@ class OpenAIChat:
 
     framing: ClassVar[str] = "sse"
     only_streams: ClassVar[bool] = False
+    judge: ClassVar[Judge | None] = None
     help: ClassVar[Mapping[ErrorKind, str]] = {}
 
     def encode(self, request: Request, target: Target, *, stream: bool) -> Encoded:
@@ -77,7 +76,7 @@ class OpenAIChat:
         check_choice(request, target)
         body: dict[str, Any] = {
             "model": target.upstream,
-            "messages": [_message(message) for message in request.messages],
+            "messages": chat_messages(request.messages),
             "stream": stream,
         }
         if stream:
@@ -87,7 +86,8 @@ class OpenAIChat:
         if effort is not None:
             body["reasoning_effort"] = effort
         if request.response_format is not None:
-            body["response_format"] = request.response_format
+            body["response_format"], loosened = openai_format(request.response_format)
+            warnings += loosened
         body = merged(body, target.provider.endpoint.body)
         warnings += effort_warnings + _tools(body, request, target)
         return Encoded("/chat/completions", body, warnings=tuple(warnings))
@@ -201,26 +201,15 @@ def finish_of(value: Any, calls: Any, refusal: Any) -> FinishReason:
     return "content_filter" if refusal else "tool_calls" if calls else "stop"
 
 
-def _message(message: Message) -> Message:
-    if not isinstance(message.get("content"), str | None):
-        for part in parts_of(message):
-            if part.get("type") not in _PARTS:
-                raise incapable(f"a content part of type {part.get('type')!r} cannot be sent here")
-    if message["role"] != "developer" and not any(key in message for key in _OPAQUE):
-        return message
-    kept = {key: value for key, value in message.items() if key not in _OPAQUE}
-    return {**kept, "role": "system"} if message["role"] == "developer" else kept
-
-
 def _tools(body: dict[str, Any], request: Request, target: Target) -> list[str]:
     if not request.tools:
         return []
-    body["tools"] = list(request.tools)
+    body["tools"], warnings = openai_tools(request.tools)
     if request.tool_choice is not None:
         body["tool_choice"] = request.tool_choice
     if request.parallel_tool_calls is not None:
         body["parallel_tool_calls"] = request.parallel_tool_calls
-    return with_tools(body, target)
+    return warnings + with_tools(body, target)
 
 
 def _wire_calls(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:

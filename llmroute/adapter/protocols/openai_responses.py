@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from llmroute.adapter.opaque import seal
-from llmroute.adapter.protocols.base import Encoded, ProviderError
+from llmroute.adapter.protocols.base import Encoded, Judge, ProviderError
 from llmroute.adapter.protocols.content import incapable, refused
 from llmroute.adapter.protocols.extract import mapping, pick, usage_from
 from llmroute.adapter.protocols.fields import (
@@ -36,6 +36,7 @@ from llmroute.adapter.protocols.openai_responses_words import (
     tool_call,
 )
 from llmroute.adapter.protocols.schema import tool_schema
+from llmroute.adapter.protocols.strict import openai_format, openai_tools
 from llmroute.catalog.model import Target
 from llmroute.errors import ErrorKind
 from llmroute.types import Request, Response
@@ -58,6 +59,7 @@ class OpenAIResponses:
 
     framing: ClassVar[str] = "sse"
     only_streams: ClassVar[bool] = False
+    judge: ClassVar[Judge | None] = None
     help: ClassVar[Mapping[ErrorKind, str]] = {}
 
     def encode(self, request: Request, target: Target, *, stream: bool) -> Encoded:
@@ -75,7 +77,7 @@ class OpenAIResponses:
         if effort is not None:
             put(body, "reasoning.effort", effort)
         _shorten_user(body)
-        _format(body, request, target)
+        effort_warnings += _format(body, request, target)
         body = merged(body, target.provider.endpoint.body)
         warnings += effort_warnings + _tools(body, request, target)
         return Encoded("/responses", body, warnings=tuple(warnings), tool_ids=said.tool_ids)
@@ -115,33 +117,35 @@ def _shorten_user(body: dict[str, Any]) -> None:
         body[FIELDS["user"]] = hashlib.sha256(user.encode()).hexdigest()
 
 
-def _format(body: dict[str, Any], request: Request, target: Target) -> None:
-    form = request.response_format
-    if form is None or form.get("type") == "text":
-        return
+def _format(body: dict[str, Any], request: Request, target: Target) -> list[str]:
+    if request.response_format is None or request.response_format.get("type") == "text":
+        return []
+    form, warnings = openai_format(request.response_format)
     if renamed := target.wire.rename.get("response_format"):  # servers that know the other shape
         put(body, renamed, form)
-        return
+        return warnings
     if form.get("type") == "json_object":
         put(body, "text.format", {"type": "json_object"})
-        return
+        return warnings
     schema, told = request.json_schema, form.get("json_schema")
     if not isinstance(told, Mapping) or not isinstance(schema, Mapping):
         raise incapable(f"response_format {form.get('type')!r} cannot be asked for here")
     kept = {key: told[key] for key in ("description", "strict") if told.get(key) is not None}
     name = told.get("name") or "answer"
     put(body, "text.format", {"type": "json_schema", "name": name, "schema": schema, **kept})
+    return warnings
 
 
 def _tools(body: dict[str, Any], request: Request, target: Target) -> list[str]:
     if not request.tools:
         return []
-    body["tools"] = [_tool(tool) for tool in request.tools]
+    tools, warnings = openai_tools(request.tools)
+    body["tools"] = [_tool(tool) for tool in tools]
     if request.tool_choice is not None:
         body["tool_choice"] = _choice(request.tool_choice)
     if request.parallel_tool_calls is not None:
         body["parallel_tool_calls"] = request.parallel_tool_calls
-    return with_tools(body, target)
+    return warnings + with_tools(body, target)
 
 
 def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """A conversation as alternating turns of blocks, which is how Anthropic wants it.
 
-Leading system messages stand apart; later ones are said inside the user's turn, since moving
-them to the top would change the cached prefix. Neighbouring messages of one side become one
-turn, in which the results of tools come first. Tool ids are rewritten where they hold
-characters that the wire refuses.
+Leading system messages stand apart. Moving later ones to the top would change the cached prefix:
+they are turns of their own where the model takes such and they may stand there, that is between a
+user's turn and an assistant's or at the end; all others are said inside the user's turn.
+Neighbouring messages of one side become one turn, in which the results of tools come first. Tool
+ids are rewritten where they hold characters that the wire refuses.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from llmroute.adapter.opaque import restored
 from llmroute.adapter.protocols.content import (
     arguments_object,
+    check_fields,
     file_of,
     image_of,
     incapable,
@@ -60,7 +62,9 @@ class Conversation:
     """Turns of blocks made of canonical messages.
 
     `system` are the leading system texts as blocks, `turns` the rest. Sealed thoughts of the
-    `target` that is called come back at their places; those of all others are left out.
+    `target` that is called come back at their places; those of all others are left out. With
+    `system_turns` later system messages are turns of their own where that is allowed. `warnings`
+    name what was dropped.
 
     Raises:
         TargetError: a message is malformed, holds content that blocks cannot say, or answers a
@@ -68,15 +72,21 @@ class Conversation:
 
     """
 
-    def __init__(self, messages: Sequence[Message], target: str = "") -> None:
+    def __init__(
+        self, messages: Sequence[Message], target: str = "", *, system_turns: bool = False
+    ) -> None:
         self.ids = ToolIds()
+        self.warnings: list[str] = []
+        self._late: list[Block] = []
         self._target = target
         self.system: list[Block] = []
         self.turns: list[dict[str, Any]] = []
         self._called: set[str] = set()
         for message in messages:
+            check_fields(message, self.warnings)
             self._add(message)
         self._order_results()
+        self._say_late(system_turns)
         if not self.turns:
             raise refused("a request needs at least one user message that says something")
 
@@ -99,11 +109,13 @@ class Conversation:
             blocks = (_text_block(part, message) for part in parts_of(message))
             self.system += [block for block in blocks if block]
         elif said := plain_text(message).strip():
-            text = f"<system>{said}</system>"
-            self._turn("user").append({"type": "text", "text": text})
+            self._late.append({"type": "text", "text": said})
+            self._turn("user").append(self._late[-1])
 
     def _add_assistant(self, message: Message) -> None:
         blocks = [b for part in parts_of(message) if (b := _text_block(part, message))]
+        if not blocks and message.get("refusal"):
+            blocks = [{"type": "text", "text": str(message["refusal"])}]
         calls = list(tool_calls_of(message))
         if not self._is_assistants_turn():
             self._called = set()
@@ -136,6 +148,22 @@ class Conversation:
             self.turns.append({"role": role, "content": []})
         blocks: list[Block] = self.turns[-1]["content"]
         return blocks
+
+    def _say_late(self, system_turns: bool) -> None:
+        """Make the system's words after a user's a turn, where that is allowed; mark all others."""
+        late = set(map(id, self._late))
+        turns, self.turns = self.turns, []
+        for turn in turns if late else ():
+            blocks = turn["content"]
+            said = next((n for n, b in enumerate(reversed(blocks)) if id(b) not in late), 0)
+            cut = len(blocks) - (said if system_turns else 0)
+            for block in blocks[:cut]:
+                if id(block) in late:
+                    block["text"] = f"<system>{block['text']}</system>"
+            self.turns.append({**turn, "content": blocks[:cut]})
+            if blocks[cut:]:
+                self.turns.append({"role": "system", "content": blocks[cut:]})
+        self.turns = self.turns or turns
 
     def _order_results(self) -> None:
         for turn in self.turns:

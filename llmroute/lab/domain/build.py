@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from llmroute.lab.domain.needs import with_needs
 from llmroute.lab.domain.prompts import PLAIN
 from llmroute.lab.domain.situation import EVERY, IMAGE, PRIOR, SCHEMA, TOOL, Measured, Situation
 from llmroute.types import Request
@@ -64,7 +65,8 @@ def _request(values: Mapping[str, Any]) -> Request:
         fields["response_format"] = SCHEMA
     metadata = _under("request.metadata.", values)
     tokens = values.get("input_tokens")
-    return Request(_messages(values), metadata=metadata, input_tokens=tokens, **fields)
+    messages, fields = with_needs(_messages(values), fields, values.get("needs", ()))
+    return Request(messages, metadata=metadata, input_tokens=tokens, **fields)
 
 
 def _messages(values: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
@@ -78,7 +80,7 @@ def _messages(values: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
         content = [{"type": "text", "text": text}, IMAGE]
     system = [{"role": "system", "content": "." * padding}] if padding else []
     earlier = _earlier(values, bool(padding))
-    role = "assistant" if values.get("facts.turns") == 0 else "user"
+    role = "developer" if values.get("facts.turns") == 0 else "user"
     return (*system, *earlier, {"role": role, "content": content})
 
 

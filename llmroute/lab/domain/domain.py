@@ -22,6 +22,7 @@ from typing import Any
 
 from llmroute.catalog.model import Target
 from llmroute.lab.domain.build import situation
+from llmroute.lab.domain.needs import need_sets
 from llmroute.lab.domain.prompts import TEXT_FACTS, prompts
 from llmroute.lab.domain.situation import PRIOR, Situation
 from llmroute.lab.domain.sizes import answer_sizes, prompt_sizes, sampled_sizes
@@ -31,7 +32,15 @@ from llmroute.policy.expressions.expression import Expression
 from llmroute.policy.scoring.preferences import preference
 from llmroute.policy.source import PolicySource
 
-__all__ = ["Dimension", "Domain", "Situation", "policy_uses"]
+__all__ = ["LEARNING", "Dimension", "Domain", "Situation", "learns", "policy_uses"]
+
+#: Why nothing that depends on sizes is certain where estimates are corrected.
+LEARNING = "estimates.learn is on: sizes follow what targets counted before"
+
+
+def learns(settings: Mapping[str, Any] | None) -> bool:
+    """Whether a workspace corrects the estimates of its targets by what these counted."""
+    return bool(((settings or {}).get("estimates") or {}).get("learn"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +90,9 @@ class Domain:
         texts = tuple(extra)
         for source in sources:
             builder.read(source, texts)
-        return cls(tuple(builder.dimensions()), builder.now, tuple(builder.reasons))
+        dimensions = tuple(builder.dimensions())
+        sized = learns(settings) and any(d.name == "input_tokens" for d in dimensions)
+        return cls(dimensions, builder.now, (*builder.reasons, *([LEARNING] * sized)))
 
     @property
     def size(self) -> int:
@@ -225,6 +236,8 @@ class _Builder:
             yield Dimension("request.stream", (True, False))
         if self._differ("forced_tool_choice"):
             yield Dimension("request.tool_choice", (None, "required"))
+        if self.needs and len(found := tuple(need_sets(self._targets))) > 1:
+            yield Dimension("needs", found)
 
     def _differ(self, capability: str) -> bool:
         able = {getattr(target.capabilities, capability) for target in self._targets}

@@ -91,7 +91,7 @@ class Situation:
         """Return the command line that shows the decision in a shell such as bash."""
         argv = ["llmroute", "decide", *self.arguments(), "--policy", policy]
         words = [shlex.join(argv)]
-        if self.request.tools:
+        if self.request.tools == (TOOL,):
             words.append(f"--tool <(echo {shlex.quote(_json(TOOL))})")
         if self.request.json_schema is not None:
             words.append(f"--json-schema <(echo {shlex.quote(_json(_FORM))})")
@@ -102,7 +102,7 @@ class Situation:
     @property
     def pictured(self) -> bool:
         """Whether the request carries an image."""
-        return any(isinstance(m.get("content"), list) for m in self.request.messages)
+        return any(IMAGE in m["content"] for m in self.request.messages if _parted(m))
 
     def beyond(self) -> tuple[str, ...]:
         """Return what the command line cannot say: the time, budgets, measurements and the like."""
@@ -115,6 +115,8 @@ class Situation:
         found += ["task"] if request.task is not None and not request.task.strip() else []
         found += ["tags"] if not all(tag.strip() for tag in request.tags) else []
         found += ["messages"] if not _plain_messages(request) else []
+        found += ["tools"] if request.tools not in ((), (TOOL,)) else []
+        found += ["response_format"] if request.response_format not in (None, SCHEMA) else []
         found += [n for n, v in request.metadata.items() if not isinstance(v, str)]
         found += [n for n, _ in self.choices if n.startswith(("budget.", "live.", "now."))]
         found += ["live"] if self.live and not any(n.startswith("live") for n in found) else []
@@ -147,7 +149,15 @@ def _option(name: str, value: str) -> list[str]:
     return [f"--{name}={value}"] if value.startswith("-") else [f"--{name}", value]
 
 
+def _parted(message: Mapping[str, Any]) -> bool:
+    return isinstance(message.get("content"), list)
+
+
 def _plain_messages(request: Request) -> bool:
+    """Whether the command line can say all messages: a prompt, a picture, what the system says."""
+    parts = (part for m in request.messages if _parted(m) for part in m["content"])
+    if any(part["type"] != "text" and part != IMAGE for part in parts):
+        return False
     roles = [message["role"] for message in request.messages]
     return roles in (["user"], ["system", "user"]) and bool(_text_of(request))
 

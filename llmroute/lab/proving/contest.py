@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from llmroute.catalog.model import Target
+from llmroute.lab.domain.needs import meets
 from llmroute.lab.domain.situation import Situation
 from llmroute.lab.domain.uses import Path
 from llmroute.lab.proving.bounds import Bounds
@@ -27,7 +28,7 @@ from llmroute.lab.proving.lead import (
     split,
     told,
 )
-from llmroute.lab.proving.reading import NEEDS, Region
+from llmroute.lab.proving.reading import Region
 from llmroute.lab.proving.sizes import Box, counted
 
 __all__ = ["REGIONS", "Contest", "Verdict", "served_by"]
@@ -147,8 +148,8 @@ class Contest:
     def _needs(self, rival: Target, region: Region) -> tuple[bool, list[Path]] | None:
         """Return whether a rival may lack what the target has, and which fields tell."""
         lacking, by = False, list[Path]()
-        for path, name in NEEDS.items():
-            if getattr(rival.capabilities, name) or not getattr(self._target.capabilities, name):
+        for path, name in self._bounds.needs.items():
+            if meets(rival, name) or not meets(self._target, name):
                 continue
             found = needed(path, region)
             if found == {True}:

@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 from llmroute.catalog.model import Target
-from llmroute.lab.domain.domain import Domain, policy_uses
+from llmroute.lab.domain.domain import LEARNING, Domain, learns, policy_uses
 from llmroute.lab.domain.hypothetical import Imagined, imagine
 from llmroute.lab.domain.situation import Measured, Situation
 from llmroute.lab.domain.ties import Standing, standing, varying_key
@@ -162,6 +162,8 @@ class _Pair:
         verdict = self._by_orders()
         if self._flip is not None:
             return self._answer("refuted", example=self._flip)
+        if learns(self._world.settings):
+            return self._answer("undecided", why=(LEARNING,))
         if (verdict.closed or self._by_points()) and not unlisted:
             return self._answer("proved")
         return self._answer(

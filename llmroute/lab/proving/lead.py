@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from llmroute.catalog.model import Target
+from llmroute.lab.domain.needs import meets
 from llmroute.lab.domain.uses import Path
 from llmroute.lab.proving.bounds import Bounds
-from llmroute.lab.proving.reading import ASKED, NEEDS, TASK, Region
+from llmroute.lab.proving.reading import ASKED, TASK, Region
 from llmroute.lab.proving.sizes import Box
 from llmroute.policy.scoring.rules import CompiledRule
 
@@ -116,9 +117,9 @@ def needed(path: Path, region: Region) -> set[bool]:
 
 def nobody(bounds: Bounds, target: Target, region: Region) -> bool:
     """Whether a target is eligible for no request of a region, or there is none in it."""
-    able, box, window = target.capabilities, region.box, target.context_window
-    for path, name in NEEDS.items():
-        if not getattr(able, name) and needed(path, region) == {True}:
+    box, window = region.box, target.context_window
+    for path, name in bounds.needs.items():
+        if not meets(target, name) and needed(path, region) == {True}:
             return True
     tokens = bounds.tokens(box, target.tokenizer)
     if window is not None and tokens[0] + (box.least or 1) > window:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from functools import cached_property
 from itertools import pairwise, product
 from math import ceil, floor
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from typing import Any, NamedTuple
 from llmroute.catalog.cost import NANO, Price
 from llmroute.catalog.model import Target
 from llmroute.lab.domain.domain import policy_uses
+from llmroute.lab.domain.needs import meets, needs_of
 from llmroute.lab.domain.uses import Path, Use, expanded_paths
 from llmroute.lab.domain.values import kind_of, representatives
 from llmroute.lab.proving.sizes import Bill, Box, Range, bill, counted, most_allowed, outputs
@@ -26,10 +28,10 @@ from llmroute.policy.scoring.requirements import CompiledRequire
 from llmroute.policy.scoring.rules import CompiledRule
 from llmroute.policy.source import PolicySource
 
-__all__ = ["ASKED", "NEEDS", "TASK", "Chosen", "Reading", "Region", "expressions_of"]
+__all__ = ["ASKED", "TASK", "Chosen", "Reading", "Region", "expressions_of"]
 
-#: A request's needs, and the capability that meets each.
-NEEDS: Mapping[Path, str] = {
+#: Needs that facts tell of, and the capability that meets each.
+_NEEDS: Mapping[Path, str] = {
     ("facts", "tools"): "tools",
     ("facts", "images"): "vision",
     ("facts", "json_schema"): "json_schema",
@@ -104,6 +106,12 @@ class Reading:
         self._read: dict[str, frozenset[Path]] = {}
         self._bills: dict[tuple[int, str, Box], Bill | None] = {}
 
+    @cached_property
+    def needs(self) -> Mapping[Path, str]:
+        """A request's needs, and what of a target meets each."""
+        others = needs_of(self.targets)
+        return {**_NEEDS, **{("needs", name): name for name in others}}
+
     # What is read
 
     def _is_unknown(self, text: str) -> bool:
@@ -140,9 +148,8 @@ class Reading:
                 self.literals[path] = tuple(sorted(numbers))
             elif kind := kind_of(path, self._inputs):
                 yield path, representatives(kind, uses).values
-        for path, name in NEEDS.items():
-            able = {getattr(target.capabilities, name) for target in self.targets}
-            if len(able) > 1 and path not in grouped:
+        for path, name in self.needs.items():
+            if path not in grouped and len({meets(t, name) for t in self.targets}) > 1:
                 yield path, (False, True)
 
     def _add_tasks(self, grouped: dict[Path, list[Use]]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from llmroute.catalog.model import Target
-from llmroute.lab.domain.domain import Domain
+from llmroute.lab.domain.domain import LEARNING, Domain, learns
 from llmroute.lab.domain.hypothetical import Imagined, imagine
 from llmroute.lab.domain.situation import Situation
 from llmroute.lab.domain.ties import leading
@@ -116,6 +116,8 @@ def _beaten(
 ) -> Proof:
     """Say that the target cannot win; where a draw is left, that this is not known."""
     ahead = "another target is ahead of it for every request, whatever is measured"
+    if learns(world.settings):
+        return replace(proof, why=(f"{ahead}; but {LEARNING}",))
     if source.select.explore:
         return replace(proof, why=(f"{ahead}; but select.explore draws among all",))
     if not contest(source, target, world, source.select.spread).closed:

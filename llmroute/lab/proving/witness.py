@@ -95,8 +95,10 @@ class Builder:
         for name in ("tools", "images", "json_schema", "characters", "messages", "turns"):
             if name in wanted:
                 fields[f"facts.{name}"] = wanted[name]
-        if chosen.get(("needs", "forced_tool_choice")):
+        needs = {path[1] for path, value in chosen.items() if path[0] == "needs" and value}
+        if "forced_tool_choice" in needs:
             fields["request.tool_choice"] = "required"
+        fields["needs"] = tuple(sorted(needs - {"forced_tool_choice"}))
         task = wanted.get("task")
         if task and ("request", "task") not in chosen:
             fields["request.task"] = task
@@ -126,7 +128,7 @@ def _choices(values: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     return tuple(
         (name, value)
         for name, value in values.items()
-        if value not in (None, False, []) and usual.get(name) != value
+        if value not in (None, False, [], ()) and usual.get(name) != value
     )
 
 

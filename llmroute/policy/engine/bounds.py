@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from llmroute.catalog.cost import NANO, Price, Rates
 from llmroute.catalog.model import Target
-from llmroute.policy.scoring.estimate import expected_output
+from llmroute.policy.scoring.estimate import corrected, expected_output
 from llmroute.policy.scoring.preferences import MICRO, price_micro, to_micro
 from llmroute.policy.scoring.rules import CompiledRule, points
 
@@ -31,9 +31,10 @@ def _range(bits: int) -> tuple[int, int]:
     return (1 << bits) >> 1, (1 << bits) - 1
 
 
-def highest(rule: CompiledRule, target: Target, group: Span) -> int:
+def highest(rule: CompiledRule, target: Target, group: Span, factor: float = 1.0) -> int:
     """Return the most points that a rule at stage `estimate` gives a target in a group.
 
+    `factor` is what the target's token counts are corrected by.
     Exact arithmetic would need no allowance; one millionth covers the rounding of floats.
     """
     name, weight, price = rule.prefer.name, rule.source.weight, target.price
@@ -41,7 +42,7 @@ def highest(rule: CompiledRule, target: Target, group: Span) -> int:
         return rule.most
     if price is None:
         return 0
-    least_cost, least_blend = _lowest(price, target, group)
+    least_cost, least_blend = _lowest(price, target, group, factor)
     if name == "price":
         micro = price_micro(least_blend) or 0
     else:
@@ -50,9 +51,9 @@ def highest(rule: CompiledRule, target: Target, group: Span) -> int:
     return points(weight, min(micro + 1, MICRO))
 
 
-def _lowest(price: Price, target: Target, group: Span) -> tuple[float, float]:
+def _lowest(price: Price, target: Target, group: Span, factor: float) -> tuple[float, float]:
     """Return the lowest cost in nano-dollars and the lowest USD per million tokens in a group."""
-    low_in, high_in = _range(group[0])
+    low_in, high_in = (corrected(tokens, factor) for tokens in _range(group[0]))
     asked = (None, None) if group[1] is None else _range(group[1])
     low_out, high_out = (expected_output(target, limit) for limit in asked)
     # A sum of money is rounded to whole nano-dollars: half of one can be missing.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 
 from llmroute.policy.engine.bounds import Span, highest
+from llmroute.policy.engine.corrections import Corrections
 from llmroute.policy.engine.kept import Kept
 from llmroute.policy.engine.table import TargetTable
 from llmroute.policy.scoring.rules import CompiledRule
@@ -47,29 +48,41 @@ class Columns:
         rules = (rule for bit, rule in self._rules.items() if active & bit)
         return sum(self._packed(rule, rule.fold(self._table.targets, task)) for rule in rules)
 
-    def most(self, active: int, spans: tuple[Span, ...]) -> int:
+    def most(
+        self, active: int, spans: tuple[Span, ...], corrections: Corrections | None = None
+    ) -> int:
         """Return the most points of the active rules over the estimate; not less their least.
 
-        `spans` are the groups of the request's token counts, by tokenizer.
+        `spans` are the groups of the request's token counts, by tokenizer, as estimated.
         """
-        return self._known((active, spans), lambda: self._most(active, spans))
+        row = self._known((active, spans), lambda: self._most(active, spans, 1.0))
+        for factor, who in corrections.masks if corrections else ():
+            own = self._corrected(active, spans, factor)
+            row ^= (row ^ own) & who
+        return row
 
-    def _most(self, active: int, spans: tuple[Span, ...]) -> int:
+    def _corrected(self, active: int, spans: tuple[Span, ...], factor: float) -> int:
+        """Return the row of `most` as if every target had the factor."""
+        return self._known((active, spans, factor), lambda: self._most(active, spans, factor))
+
+    def _most(self, active: int, spans: tuple[Span, ...], factor: float) -> int:
         row = 0
         for bit in self._rules:
             if active & bit:
                 for tokenizer, group in zip(self._table.tokenizers, spans, strict=True):
-                    row += self._bound(bit, tokenizer, group)
+                    row += self._bound(bit, tokenizer, group, factor)
         return row
 
-    def _bound(self, bit: int, tokenizer: str, group: Span) -> int:
+    def _bound(self, bit: int, tokenizer: str, group: Span, factor: float) -> int:
         """Return the most points of one rule, in the lanes of one tokenizer's targets."""
-        return self._known((bit, tokenizer, group), lambda: self._made(bit, tokenizer, group))
+        key = (bit, tokenizer, group, factor)
+        return self._known(key, lambda: self._made(bit, tokenizer, group, factor))
 
-    def _made(self, bit: int, tokenizer: str, group: Span) -> int:
+    def _made(self, bit: int, tokenizer: str, group: Span, factor: float) -> int:
         rule, targets, priced = self._rules[bit], self._table.targets, self._table.priced
         alike = [targets[place] for place in priced.places]
-        most = [highest(rule, t, group) if t.tokenizer == tokenizer else 0 for t in alike]
+        mine = ((t, t.tokenizer == tokenizer) for t in alike)
+        most = [highest(rule, t, group, factor) if own else 0 for t, own in mine]
         return self._table.lanes.pack([most[number] for number in priced.class_of])
 
     def _packed(self, rule: CompiledRule, points: Sequence[int]) -> int:

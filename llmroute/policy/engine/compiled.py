@@ -127,7 +127,8 @@ class CompiledPolicy:
         if roots == {"estimate"}:
             return self.table.priced
         if paths not in self._partitions:
-            self._partitions[paths] = Partition(self._keys(paths), self.lanes)
+            priced = "estimate" in roots
+            self._partitions[paths] = Partition(self._keys(paths), self.lanes, priced=priced)
         return self._partitions[paths]
 
     def _keys(self, paths: frozenset[tuple[str, ...]]) -> Iterator[Hashable]:

@@ -36,6 +36,11 @@ class Ranked:
         """What the request will need here."""
         return self._search.estimate(self._place)
 
+    @property
+    def token_factor(self) -> float:
+        """What the estimate of the prompt's tokens was multiplied by, as counted here before."""
+        return self._search.factor(self._place)
+
     @cached_property
     def contributions(self) -> tuple[Contribution, ...]:
         """What each rule whose condition holds gave; their points add up to the score."""
@@ -47,6 +52,7 @@ class Ranked:
             "target": self.target.id,
             "score": self.score,
             "estimate": self.estimate.view,
+            **({} if self.token_factor == 1.0 else {"token_factor": self.token_factor}),
             "contributions": [
                 {
                     "rule": item.rule,
@@ -194,6 +200,10 @@ class Decision:
     def estimate(self, target: Target) -> Estimate:
         """Return what the request will need at one of the policy's targets."""
         return self._search.estimate(self._search.policy.table.places[target.id])
+
+    def tokens(self, target: Target) -> int:
+        """Return the prompt's tokens by a target's tokenizer, before any correction."""
+        return self._search.context.facts.tokens_for(target.tokenizer)
 
     def live(self, target: Target) -> LiveFacts:
         """Return the measurements of a target that the decision was made with."""

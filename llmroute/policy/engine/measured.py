@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
+from llmroute.policy.engine.corrections import Corrections, corrections
 from llmroute.policy.engine.kept import Kept
 from llmroute.policy.engine.table import TargetTable
 from llmroute.policy.scoring.live import LiveFacts, LiveView
@@ -22,9 +23,13 @@ _KEPT = 16
 
 @dataclass(slots=True)
 class Snapshot:
-    """Live facts by place; `rows` maps the bits of active rules to the points that they give."""
+    """Live facts by place; `rows` maps the bits of active rules to the points that they give.
+
+    `corrections` are those of the facts, None where no target has any.
+    """
 
     facts: list[LiveFacts]
+    corrections: Corrections | None
     rows: Kept[int] = field(default_factory=lambda: Kept(_KEPT))
 
 
@@ -57,7 +62,9 @@ class Measured:
         return self._table.lanes.pack([self._points(active, item) for item in facts])
 
     def _fresh(self, view: LiveView) -> Snapshot:
-        return Snapshot([view.of(target) for target in self._table.targets])
+        before = self._latest[2].corrections if self._latest else None
+        facts = [view.of(target) for target in self._table.targets]
+        return Snapshot(facts, corrections(facts, self._table.lanes, before))
 
     def _patched(
         self, before: Snapshot, view: LiveView, changed: Collection[str] | None
@@ -70,8 +77,10 @@ class Measured:
         facts = before.facts.copy()
         for place in places:
             facts[place] = view.of(table.targets[place])
-        after = Snapshot(facts)
         lanes = table.lanes
+        after = Snapshot(facts, before.corrections)
+        if any(facts[p].token_factor != before.facts[p].token_factor for p in places):
+            after.corrections = corrections(facts, lanes)
         for active, row in before.rows.items():
             for place in places:
                 gained = self._points(active, facts[place]) - lanes.at(row, place)

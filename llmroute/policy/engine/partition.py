@@ -22,10 +22,12 @@ class Partition:
     """Classes of targets by a key: `class_of` maps a place to its class.
 
     `places` holds one member of each class. Where there are few, `units` are rows with 1 in the
-    members' lanes and `masks` the masks of the members.
+    members' lanes and `masks` the masks of the members. `priced`: the key holds what estimates
+    depend on.
     """
 
-    def __init__(self, keys: Iterable[Hashable], lanes: Lanes) -> None:
+    def __init__(self, keys: Iterable[Hashable], lanes: Lanes, *, priced: bool = False) -> None:
+        self.priced = priced
         known: dict[Hashable, int] = {}
         self.class_of: list[int] = []
         self.places: list[int] = []

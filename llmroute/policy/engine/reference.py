@@ -18,6 +18,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from string import ascii_letters, digits
 from typing import Any, NamedTuple
 
 import jmespath
@@ -38,15 +39,19 @@ __all__ = ["Outcome", "Scored", "reference"]
 _FAILURES = (JMESPathError, ArithmeticError, AttributeError, TypeError, ValueError)
 #: Syntax nodes whose first child alone is evaluated on the scope; the others get its result.
 _CHAINS = ("subexpression", "index_expression", "flatten", "pipe")
+#: Kind of a part → the capability that carries it, where that does not depend on its content.
+_CARRIER = {"input_audio": "audio"} | dict.fromkeys(("text", "refusal", "image_url", "file"), "")
+_NAMEABLE = frozenset(ascii_letters + digits + "_-")
 _PROJECTIONS = ("projection", "value_projection", "filter_projection")
 
 
 class Scored(NamedTuple):
-    """One eligible target: its score and each rule's part in it, in micro-points."""
+    """One eligible target: its score and each rule's part in it, in micro-points; its estimate."""
 
     target: Target
     score: int
     points: Mapping[str, int]
+    estimate: Estimate
 
 
 class Outcome(NamedTuple):
@@ -108,8 +113,10 @@ def _cases(
     failed = frozenset(source.let) - frozenset(lets)
     served, cases = around.live.affinity(request), []
     for target in targets:
-        needs = estimate(request, facts.tokens_for(target.tokenizer), target, now.date())
-        live = around.live.of(target)
+        live, tokens = around.live.of(target), facts.tokens_for(target.tokenizer)
+        if request.input_tokens is None and live.token_factor != 1:
+            tokens = max(1, round(Fraction(live.token_factor) * tokens))
+        needs = estimate(request, tokens, target, now.date())
         own = {"target": target.view, "estimate": needs.view, "live": live.view}
         scope = {**roots, **lets, **own}
         cases.append(_Case(target, request, facts, needs, live, served, scope, failed))
@@ -190,12 +197,42 @@ def _unmet_needs(case: _Case) -> Iterator[str]:
         "streaming": (request.stream, able.streaming),
         "forced_tool_choice": (forced, able.forced_tool_choice),
     }
+    needs |= {name: (True, getattr(able, name, False)) for name in _others(request)}
     yield from (name for name, (needed, given) in needs.items() if needed and not given)
+    if not all(_nameable(tool, target.wire.tool_names) for tool in request.tools):
+        yield "tool_names"
     asked, window, cap = request.max_tokens, target.context_window, target.max_output
-    if window is not None and case.estimate.tokens_in + (asked or 1) > window:
+    tokens = max(case.estimate.tokens_in, facts.tokens_for(target.tokenizer))
+    if window is not None and tokens + (asked or 1) > window:
         yield "context_window"
     if asked is not None and cap is not None and asked > cap:
         yield "max_output"
+
+
+def _others(request: Request) -> set[str]:
+    """Return what else a request needs: a capability's name, or what nobody has."""
+    said, last = request.messages, request.messages[-1]
+    parts = [p for m in said if isinstance(m.get("content"), list) for p in m["content"]]
+    needs = {_CARRIER.get(part["type"], "content_part") for part in parts} - {""}
+    needs |= {"pdf" if _is_pdf(part) else "files" for part in parts if part["type"] == "file"}
+    addresses = [p["image_url"]["url"] for p in parts if p["type"] == "image_url"]
+    needs |= {"image_urls" for address in addresses if address.startswith("http")}
+    needs |= {"tools"} if any(m.get("tool_calls") or m["role"] == "tool" for m in said) else set()
+    needs -= {"tools"} if request.tools else set()
+    needs |= {"tool_type" for tool in request.tools if tool["type"] != "function"}
+    needs |= {"prefill"} if last["role"] == "assistant" else set()
+    return needs | ({"json_object"} & {(request.response_format or {}).get("type")})
+
+
+def _is_pdf(part: Mapping[str, Any]) -> bool:
+    return str(part["file"].get("file_data")).startswith("data:application/pdf;")
+
+
+def _nameable(tool: Mapping[str, Any], most: int | None) -> bool:
+    if most is None or tool["type"] != "function":
+        return True
+    name = tool["function"]["name"]
+    return 0 < len(name) <= most and not set(name) - _NAMEABLE
 
 
 def _silent(
@@ -215,7 +252,7 @@ def _silent(
 def _scored(case: _Case, source: PolicySource) -> Scored:
     held = [rule for rule in source.rules if _holds(rule.when, case, failing=False)]
     points = {rule.name: round(Fraction(rule.weight * _value(rule, case), 1000)) for rule in held}
-    return Scored(case.target, sum(points.values()), points)
+    return Scored(case.target, sum(points.values()), points, case.estimate)
 
 
 def _value(rule: Rule, case: _Case) -> int:

@@ -48,6 +48,11 @@ class Search:
         self.problems, self._usable = policy.table.usable(problems)
         self.active = policy.bind(context)
         self.live = policy.measured.now(context.around.live)
+        corrections = None if context.counted else self.live.corrections
+        self._corrections = corrections
+        priced = policy.table.priced
+        #: Classes of targets with equal estimates.
+        self._priced = priced if corrections is None else corrections.refined(priced)
         self.demanded: list[CompiledRequire] = []
         #: The roots of the target that is looked at.
         self._scope = dict(context.request_scope)
@@ -74,7 +79,8 @@ class Search:
     def _allowed(self) -> int:
         """Return the mask of the targets that nothing known of all of them rejects."""
         policy, context, table = self.policy, self.context, self.policy.table
-        mask = table.able(context) & table.routed(context.request) & self._usable
+        corrections = self._corrections
+        mask = table.able(context, corrections) & table.routed(context.request) & self._usable
         for part in policy.requirements:
             bit, requirement, passing, classes = part
             if not self.active & bit:
@@ -82,7 +88,11 @@ class Search:
             self.demanded.append(requirement)
             if passing is not None:
                 mask &= passing
-            elif classes is not None and classes.few:
+                continue
+            if corrections is not None and classes is not None and classes.priced:
+                classes = corrections.refined(classes)
+                part = part._replace(classes=classes)
+            if classes is not None and classes.few:
                 mask &= self._passing(requirement, classes)
             else:
                 self._checks.append((part, {}))
@@ -120,7 +130,10 @@ class Search:
 
     def _mixed(self, part: RulePart) -> int:
         """Return the row of a rule that tells few classes of targets apart, 0 for the others."""
-        rule, classes = part.rule, part.classes
+        rule, classes, corrections = part.rule, part.classes, self._corrections
+        if corrections is not None and classes is not None and classes.priced:
+            classes = corrections.refined(classes)
+            part = part._replace(classes=classes)
         if classes is None or not classes.few:
             self._later.append((part, {}))
             return 0
@@ -162,7 +175,7 @@ class Search:
         facts, asked, table = self.context.facts, self.context.request.max_tokens, self.policy.table
         asked = None if asked is None or asked >= table.longest else asked
         spans = tuple([span(facts.tokens_for(name), asked) for name in table.tokenizers])
-        return self.policy.columns.most(priced, spans)
+        return self.policy.columns.most(priced, spans, self._corrections)
 
     def near(self, spread: int) -> list[tuple[int, int]]:
         """Return the score and place of each target within `spread` of the best, in any order."""
@@ -284,13 +297,17 @@ class Search:
 
     def estimate(self, place: int) -> Estimate:
         """Return what the request will need at a target, computed once for all of its price."""
-        priced = self.policy.table.priced
-        number = priced.class_of[place]
+        number = self._priced.class_of[place]
         known = self._estimates.get(number)
         if known is None:
-            known = self.context.estimate(self.policy.targets[place])
+            known = self.context.estimate(self.policy.targets[place], self.factor(place))
             self._estimates[number] = known
         return known
+
+    def factor(self, place: int) -> float:
+        """Return what the estimate of the prompt's tokens is multiplied by at a target."""
+        found = self._corrections
+        return 1.0 if found is None else found.factors.get(place, 1.0)
 
 
 def _by_cost(search: Search, place: int) -> float:

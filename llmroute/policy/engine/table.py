@@ -8,11 +8,12 @@ from functools import cached_property
 
 from llmroute.catalog.build import Problem
 from llmroute.catalog.model import Capabilities, Target
+from llmroute.policy.engine.corrections import Corrections
 from llmroute.policy.engine.kept import Kept
 from llmroute.policy.engine.lanes import Lanes
 from llmroute.policy.engine.partition import Partition, estimate_key
 from llmroute.policy.scoring.context import Context
-from llmroute.policy.scoring.estimate import expected_output
+from llmroute.policy.scoring.estimate import corrected, expected_output
 from llmroute.policy.scoring.requirements import forces_tool
 from llmroute.types import Request
 
@@ -52,11 +53,12 @@ class TargetTable:
         self.longest = max((expected_output(target, None) for target in targets), default=0)
         #: The tasks that some target has a figure of quality for.
         self.tasks = frozenset(task for target in targets for task in target.quality.tasks)
-        self.priced = Partition(map(estimate_key, targets), lanes)
+        self.priced = Partition(map(estimate_key, targets), lanes, priced=True)
         self._able = {name: self._where(_able(name)) for name in Capabilities.names()}
         self._local = self._where(lambda target: target.locality == "local")
         self._cloud = self._where(lambda target: target.locality == "cloud")
         self._windows = [(name, self._fitting(name)) for name in self.tokenizers]
+        self._tool_names = _Sizes([target.wire.tool_names for target in targets], lanes)
         self._outputs = _Sizes([target.max_output for target in targets], lanes)
         self._usable: tuple[Mapping[str, Problem], int] = ({}, lanes.everyone)
 
@@ -68,24 +70,35 @@ class TargetTable:
         mine = [t.context_window if t.tokenizer == tokenizer else None for t in self.targets]
         return _Sizes(mine, self.lanes)
 
-    def able(self, context: Context) -> int:
-        """Return the targets that can do what a request needs."""
+    def able(self, context: Context, corrections: Corrections | None = None) -> int:
+        """Return the targets that can do what a request needs.
+
+        A prompt must fit as estimated and as corrected.
+        """
         request, facts, able = context.request, context.facts, self._able
-        mask = self._fits(context)
+        mask = self._fits(context, corrections)
         if facts.tools:
             mask &= able["tools"]
             if forces_tool(request.tool_choice):
                 mask &= able["forced_tool_choice"]
+            mask &= self._tool_names.enough(facts.tool_name_length)
         if facts.images:
             mask &= able["vision"]
         if facts.json_schema:
             mask &= able["json_schema"]
+        for name in facts.needs:
+            mask &= able.get(name, 0)
         return mask & able["streaming"] if request.stream else mask
 
-    def _fits(self, context: Context) -> int:
-        asked, mask = context.request.max_tokens, self.lanes.everyone
+    def _fits(self, context: Context, corrections: Corrections | None) -> int:
+        asked, everyone = context.request.max_tokens, self.lanes.everyone
+        mask = everyone
         for tokenizer, windows in self._windows:
-            mask &= windows.enough(context.facts.tokens_for(tokenizer) + (asked or 1))
+            tokens = context.facts.tokens_for(tokenizer)
+            mask &= windows.enough(tokens + (asked or 1))
+            for factor, who in corrections.longer if corrections else ():
+                enough = windows.enough(corrected(tokens, factor) + (asked or 1))
+                mask &= enough | (everyone ^ who)
         return mask if asked is None else mask & self._outputs.enough(asked)
 
     def routed(self, request: Request) -> int:

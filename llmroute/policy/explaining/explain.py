@@ -43,12 +43,17 @@ def _itemised(place: int, item: Ranked) -> Iterator[str]:
     estimate = item.estimate
     yield (
         f"{place}. {clean(item.target.id)}  {format_points(item.score)} points · {usd(item)} for "
-        f"about {estimate.tokens_in:,} tokens in, {estimate.tokens_out:,} out"
+        f"about {estimate.tokens_in:,} tokens in{_corrected(item)}, {estimate.tokens_out:,} out"
     )
     most = max((abs(c.points) for c in item.contributions), default=0)
     name_width = max((len(clean(c.rule)) for c in item.contributions), default=0)
     for contribution in item.contributions:
         yield _row(contribution, most, name_width)
+
+
+def _corrected(item: Ranked) -> str:
+    factor = item.token_factor
+    return "" if factor == 1.0 else f" (× {factor:g}: how this target counted before)"
 
 
 def _row(item: Contribution, most: int, name_width: int) -> str:

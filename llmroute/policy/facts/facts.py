@@ -11,6 +11,7 @@ from llmroute.policy.facts import tokens
 from llmroute.policy.facts.code import has_code
 from llmroute.policy.facts.kinds import has_choices, is_math, question_kind
 from llmroute.policy.facts.languages import language
+from llmroute.policy.facts.needs import needs_of, tool_name_length
 from llmroute.policy.facts.text import Text
 from llmroute.types import Message, Request
 
@@ -109,6 +110,16 @@ class Facts:
     def json_schema(self) -> bool:
         """Whether the answer must follow a JSON Schema."""
         return self._request.json_schema is not None
+
+    @cached_property
+    def needs(self) -> tuple[str, ...]:
+        """The capabilities that the request needs besides the above; not read by expressions."""
+        return needs_of(self._request)
+
+    @cached_property
+    def tool_name_length(self) -> int:
+        """The length of the longest tool's name, 0 without tools; not read by expressions."""
+        return tool_name_length(self._request) if self._request.tools else 0
 
     @cached_property
     def language(self) -> str | None:

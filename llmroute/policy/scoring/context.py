@@ -10,7 +10,7 @@ from typing import Any
 
 from llmroute.catalog.model import Target
 from llmroute.policy.facts.facts import FACTS, Facts
-from llmroute.policy.scoring.estimate import Estimate, estimate
+from llmroute.policy.scoring.estimate import Estimate, corrected, estimate
 from llmroute.policy.scoring.live import LiveFacts, LiveView
 from llmroute.types import Request
 
@@ -82,9 +82,21 @@ class Context:
         """The target that last served this conversation."""
         return self.around.live.affinity(self.request)
 
-    def estimate(self, target: Target) -> Estimate:
-        """Return what the request will need at a target."""
+    @property
+    def counted(self) -> bool:
+        """Whether the caller counted the prompt, so that nothing corrects it."""
+        return self.request.input_tokens is not None
+
+    def estimate(self, target: Target, factor: float | None = None) -> Estimate:
+        """Return what the request will need at a target.
+
+        `factor` is what corrects the tokens, where it is known already.
+        """
         tokens = self.facts.tokens_for(target.tokenizer)
+        if factor is None:
+            factor = 1.0 if self.counted else self.around.live.of(target).token_factor
+        if factor != 1.0:
+            tokens = corrected(tokens, factor)
         return estimate(self.request, tokens, target, self._today)
 
     def note(self, text: str) -> None:

@@ -9,7 +9,7 @@ from llmroute.catalog.cost import NANO, Price
 from llmroute.catalog.model import Target
 from llmroute.types import Request
 
-__all__ = ["Estimate", "estimate", "expected_output"]
+__all__ = ["Estimate", "corrected", "estimate", "expected_output"]
 
 #: Output tokens expected where neither the request nor the model says more.
 _USUAL_OUTPUT = 500
@@ -53,6 +53,11 @@ def expected_output(target: Target, asked: int | None) -> int:
     expected = target.typical_output or _USUAL_OUTPUT
     told = asked is not None and "max_tokens" not in target.wire.reject
     return min(expected, asked) if told and asked is not None else expected
+
+
+def corrected(tokens: int, factor: float) -> int:
+    """Return an estimate of a prompt's tokens by a target's own count of earlier prompts."""
+    return tokens if factor == 1.0 else max(1, round(tokens * factor))
 
 
 def estimate(request: Request, tokens_in: int, target: Target, today: date) -> Estimate:

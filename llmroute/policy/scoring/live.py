@@ -31,7 +31,11 @@ PRIORS: Mapping[str, Prior] = {
 
 
 class LiveFacts(NamedTuple):
-    """The `live` root of one target; `measured` is false while only priors speak."""
+    """The `live` root of one target; `measured` is false while only priors speak.
+
+    `token_factor` corrects the estimate of a prompt's tokens by what earlier answers counted. It
+    is no field of the root: expressions read it in `estimate`.
+    """
 
     first_token: float
     tokens_per_second: float
@@ -41,6 +45,7 @@ class LiveFacts(NamedTuple):
     loaded: bool | None = None
     measured: bool = False
     observations: float = 0.0
+    token_factor: float = 1.0
 
     @property
     def view(self) -> dict[str, Any]:

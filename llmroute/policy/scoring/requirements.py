@@ -19,6 +19,7 @@ from llmroute.policy.expressions.expression import (
     look_up,
     truthy,
 )
+from llmroute.policy.facts.needs import NO_LENGTH, UNMET
 from llmroute.policy.scoring.context import Candidate, Context
 from llmroute.policy.scoring.estimate import Estimate
 from llmroute.policy.scoring.stages import Stage, joined, reads_any, stage_of
@@ -152,12 +153,13 @@ class CompiledRequire:
 
 def need_rejections(candidate: Candidate, context: Context) -> Iterator[Rejection]:
     """Yield what the request needs and the target cannot do."""
-    for name, reason in _unmet_needs(candidate.target, context):
+    for name, reason in _unmet_needs(candidate, context):
         yield Rejection(candidate.target.id, name, "request", reason)
 
 
-def _unmet_needs(target: Target, context: Context) -> Iterator[tuple[str, str]]:
-    request, facts, able = context.request, context.facts, target.capabilities
+def _unmet_needs(candidate: Candidate, context: Context) -> Iterator[tuple[str, str]]:
+    request, facts, target = context.request, context.facts, candidate.target
+    able = target.capabilities
     if facts.tools and not able.tools:
         yield "tools", "the request offers tools; the target has none"
     if facts.images and not able.vision:
@@ -168,7 +170,20 @@ def _unmet_needs(target: Target, context: Context) -> Iterator[tuple[str, str]]:
         yield "streaming", "the request streams; the target cannot"
     if facts.tools and forces_tool(request.tool_choice) and not able.forced_tool_choice:
         yield "forced_tool_choice", "tool_choice forces a tool; the target ignores or refuses it"
-    yield from _unmet_sizes(target, facts.tokens_for(target.tokenizer), request.max_tokens)
+    for name in facts.needs:
+        if not getattr(able, name, False):
+            yield name, _REASONS[name]
+    yield from _unmet_names(target, facts.tool_name_length)
+    tokens = max(facts.tokens_for(target.tokenizer), candidate.estimate.tokens_in)
+    yield from _unmet_sizes(target, tokens, request.max_tokens)
+
+
+def _unmet_names(target: Target, length: int) -> Iterator[tuple[str, str]]:
+    most = target.wire.tool_names
+    if most is not None and length == NO_LENGTH:
+        yield "tool_names", "the target takes only letters, digits, _ and - in names of tools"
+    elif most is not None and length > most:
+        yield "tool_names", f"a tool's name has {length} characters; the target takes {most}"
 
 
 def _unmet_sizes(target: Target, tokens: int, asked: int | None) -> Iterator[tuple[str, str]]:
@@ -179,6 +194,20 @@ def _unmet_sizes(target: Target, tokens: int, asked: int | None) -> Iterator[tup
         yield "context_window", f"about {tokens:,} tokens{extra} do not fit {window:,}"
     if asked is not None and cap is not None and asked > cap:
         yield "max_output", f"max_tokens {asked:,} is above the model's {cap:,}"
+
+
+#: Why a target that lacks a capability is ruled out.
+_REASONS: Mapping[str, str] = {
+    "tools": "the conversation holds calls of tools; the target has none",
+    "json_object": "the request wants JSON without a schema; the target cannot be held to it",
+    "prefill": "the assistant speaks last, to be continued; the target refuses or ignores that",
+    "image_urls": "the request names an image's address; the target takes images as data only",
+    "pdf": "the request carries a PDF; the target cannot read it",
+    "files": "the request carries a file that is no PDF, or one kept at a provider; "
+    "the target cannot read it",
+    "audio": "the request carries audio; the target cannot hear",
+    **UNMET,
+}
 
 
 def forces_tool(tool_choice: Any) -> bool:

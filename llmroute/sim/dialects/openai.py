@@ -21,7 +21,7 @@ from llmroute.sim.dialects.chat import (
 )
 from llmroute.sim.dialects.responses import Writer
 from llmroute.sim.dialects.responses import prompt_of as responses_prompt
-from llmroute.sim.dialects.responses_check import Checks
+from llmroute.sim.dialects.responses_check import Checks, function_fault
 from llmroute.sim.exchange import Frame, Recorded, Reply, Stream, whole
 from llmroute.sim.models import OPENAI, Model
 
@@ -30,6 +30,7 @@ __all__ = ["OpenAI"]
 _INVALID = "invalid_request_error"
 _NEEDS_NO_EFFORT = ("temperature", "top_p", "logprobs")
 _MODELS = "/v1/models"
+_MOST_STOPS = 4
 _SSE = {"content-type": "text/event-stream; charset=utf-8"}
 
 
@@ -193,11 +194,29 @@ class OpenAI(Dialect):
     def _check(self, model: Model, body: Mapping[str, Any]) -> None:
         for name in sorted(model.refuses & body.keys()):
             self._unsupported_parameter(name)
+        self._check_shapes(body)
         effort = body.get("reasoning_effort") or model.effort
         if model.efforts and effort not in model.efforts:
             self._unsupported_value("reasoning_effort", effort, model)
         if model.efforts and effort != "none":
             self._check_with_effort(model, body)
+
+    def _check_shapes(self, body: Mapping[str, Any]) -> None:
+        stops = body.get("stop")
+        if isinstance(stops, list) and len(stops) > _MOST_STOPS:
+            message = "Invalid 'stop': array too long. Expected an array with maximum length 4."
+            raise self.refuse("bad_request", message=message, param="stop")
+        for index, tool in enumerate(body.get("tools") or ()):
+            if (fault := function_fault(tool.get("function") or {"name": "_"})) is not None:
+                where = f"tools[{index}].function"
+                raise self.refuse("bad_request", message=fault, param=where)
+        for index, said in enumerate(body["messages"]):
+            content = said.get("content") if said.get("role") == "tool" else None
+            parts = content if isinstance(content, list) else ()
+            if any(part.get("type") != "text" for part in parts):
+                message = "Invalid value. Supported values are: 'text'."
+                param = f"messages[{index}].content"
+                raise self.refuse("bad_request", message=message, param=param)
 
     def _check_with_effort(self, model: Model, body: Mapping[str, Any]) -> None:
         self._check_sampling(model, body)

@@ -10,7 +10,7 @@ from llmroute.sim.dialects.base import RefusedError
 from llmroute.sim.dialects.responses import ENCRYPTED, cipher, items_of
 from llmroute.sim.models import Model
 
-__all__ = ["Checks"]
+__all__ = ["Checks", "function_fault"]
 
 _LONGEST_ID = 64
 #: Every parameter of the endpoint; anything else is a 400.
@@ -51,6 +51,36 @@ _FIELDS = frozenset(
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _ASKED = frozenset({"input_text", "input_image", "input_file"})
 _ANSWERED = frozenset({"output_text", "refusal"})
+_NOT_AT_ROOT = ("anyOf", "oneOf", "allOf", "enum", "not")
+
+
+def function_fault(function: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with a function's name or parameters, in the API's words."""
+    if not _NAME.fullmatch(function["name"]):
+        return (
+            "Invalid name of a function: string does not match pattern '^[a-zA-Z0-9_-]+$' of at "
+            "most 64 characters."
+        )
+    schema = function.get("parameters") or {}
+    invalid = f"Invalid schema for function '{function['name']}': "
+    if any(key in schema for key in _NOT_AT_ROOT):
+        return (
+            f"{invalid}schema must have type 'object' and not have 'oneOf'/'anyOf'/'allOf'/'enum'/"
+            "'not' at the top level."
+        )
+    if not function.get("strict"):
+        return None
+    if schema.get("additionalProperties") is not False:
+        return (
+            f"{invalid}In context=(), 'additionalProperties' is required to be supplied and to "
+            "be false."
+        )
+    if set(schema.get("properties") or ()) - set(schema.get("required") or ()):
+        return (
+            f"{invalid}In context=(), 'required' is required to be supplied and to be an array "
+            "including every key in properties."
+        )
+    return None
 
 
 class Checks:
@@ -164,32 +194,13 @@ class Checks:
 
     def _tools(self) -> None:
         for index, tool in enumerate(self._body.get("tools") or ()):
-            if tool.get("type") == "function" and not tool.get("name"):
+            if tool.get("type") != "function":
+                continue
+            if not tool.get("name"):
                 raise self._missing(f"tools[{index}].name")
-            if tool.get("type") == "function" and not _NAME.fullmatch(tool["name"]):
-                message = (
-                    f"Invalid 'tools[{index}].name': string does not match pattern. Expected a "
-                    "string that matches the pattern '^[a-zA-Z0-9_-]+$' and has at most 64 "
-                    "characters."
-                )
-                raise self._bad(message, f"tools[{index}].name", "invalid_value")
-            if tool.get("type") == "function" and tool.get("strict"):
-                self._strict(tool, f"tools[{index}].parameters")
-
-    def _strict(self, tool: Mapping[str, Any], where: str) -> None:
-        schema = tool.get("parameters") or {}
-        if schema.get("additionalProperties") is not False:
-            message = (
-                f"Invalid schema for function '{tool['name']}': In context=(), "
-                "'additionalProperties' is required to be supplied and to be false."
-            )
-            raise self._bad(message, where, "invalid_function_parameters")
-        if set(schema.get("properties") or ()) - set(schema.get("required") or ()):
-            message = (
-                f"Invalid schema for function '{tool['name']}': In context=(), 'required' is "
-                "required to be supplied and to be an array including every key in properties."
-            )
-            raise self._bad(message, where, "invalid_function_parameters")
+            if (fault := function_fault(tool)) is not None:
+                where = f"tools[{index}].parameters"
+                raise self._bad(fault, where, "invalid_function_parameters")
 
     def _format(self) -> None:
         form = (self._body.get("text") or {}).get("format") or {}

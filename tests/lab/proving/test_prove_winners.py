@@ -218,8 +218,8 @@ def survey(seeds: range, count: int) -> Counter[str]:
 
 
 def test_no_point_of_a_grid_breaks_what_is_proved_of_a_winner():
-    outcomes = survey(range(60), 40)
-    assert outcomes["undecided"] <= 13
+    outcomes = survey(range(80), 40)
+    assert outcomes["undecided"] <= 17
     assert outcomes["proved"] > 10
     assert outcomes["refuted"] > 7
 
@@ -384,3 +384,39 @@ if __name__ == "__main__":
     import sys
 
     print(survey(range(*map(int, sys.argv[1:3])), int(sys.argv[3])))
+
+
+def test_nothing_that_depends_on_sizes_is_certain_where_estimates_learn():
+    """The dear one is always behind, as long as both count alike."""
+    cheap, dear = (
+        target(f"a/{name}", cost={"input": price, "output": price}, context_window=8_000)
+        for name, price in (("cheap", 1), ("dear", 2))
+    )
+    source = PolicySource("p", rules=(Rule("money", 10_000, "price"),))
+    still = world((cheap, dear))
+    assert prove_reachable(source, "a/dear", still).outcome == "refuted"
+    learning = replace(still, settings={"estimates": {"learn": True}})
+    proof = prove_reachable(source, "a/dear", learning)
+    assert proof.outcome == "undecided"
+    assert any("estimates.learn" in why for why in proof.why)
+
+
+def test_a_rival_that_cannot_read_a_pdf_leaves_such_requests_to_others():
+    able = {"streaming": True, "tools": True, "json_schema": True}
+    cheap = target("p0/m0", price=(1, 3), capabilities=able)
+    reader = target("p1/m0", price=(2, 3), capabilities={**able, "pdf": True})
+    proof = of(CHEAP, "p1/m0", cheap, reader)
+    assert proof.outcome == "proved"
+    assert proof.example is not None
+    (part,) = [
+        p for p in proof.example.situation.request.messages[-1]["content"] if p["type"] == "file"
+    ]
+    assert part["file"]["file_data"].startswith("data:application/pdf;")
+
+
+def test_a_rival_that_takes_short_names_of_tools_alone_is_beaten_by_long_ones():
+    short = target("p0/m0", price=(1, 3), wire={"tool_names": 64})
+    free = target("p1/m0", price=(2, 3))
+    assert of(CHEAP, "p1/m0", short, free).outcome == "proved"
+    limited = target("p1/m0", price=(2, 3), wire={"tool_names": 64})
+    assert of(CHEAP, "p1/m0", short, limited).outcome == "refuted"

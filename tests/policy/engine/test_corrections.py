@@ -1,0 +1,103 @@
+"""Estimates corrected per target, by hand and, for fleets, against the reference."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from llmroute.policy import CompiledPolicy, LiveFacts, PolicySource, Surroundings
+from llmroute.policy.facts.facts import Facts
+from llmroute.policy.source import Require, Rule
+from llmroute.types import Request
+from tests.build import target
+from tests.policy.engine.judge import check, decided, in_turn, rejections_first, winner_first
+from tests.policy.strategies import FACTORS, NOON, Case, Live
+
+PROMPT = "Some words to count. " * 100
+TOKENS = Facts(Request.of(PROMPT)).tokens_for("generic")
+PRICE = PolicySource("p", rules=(Rule("cheap", 1000, "price"),))
+
+
+def view(**factors: float) -> Live:
+    return Live({f"a/{name}": LiveFacts(1, 50, 1, token_factor=f) for name, f in factors.items()})
+
+
+def turn(live: Live, **fields):
+    return Request.of(PROMPT, **fields), Surroundings(NOON, live), {}
+
+
+def test_a_target_that_counts_more_loses_to_an_equal_one():
+    fleet = [target(f"a/{name}", price=(1, 0)) for name in ("m", "n")]
+    compiled = CompiledPolicy(PRICE, fleet)
+    # blended price counts the same tokens on both sides: cost decides
+    source = PolicySource("p", rules=(Rule("cheap", 1000, {"cost": {"half": 0.001}}),))
+    compiled = CompiledPolicy(source, fleet)
+    assert decided(compiled, turn(view())).winner.id == "a/m"
+    decision = decided(compiled, turn(view(m=1.25)))
+    assert decision.winner.id == "a/n"
+    first, second = decision.ranking
+    assert (first.estimate.tokens_in, second.estimate.tokens_in) == (TOKENS, round(TOKENS * 1.25))
+    assert second.estimate.cost == round(TOKENS * 1.25) * 1000  # $1 a million is 1,000 nano-dollars
+    assert (first.token_factor, second.token_factor) == (1.0, 1.25)
+
+
+def test_a_callers_own_count_is_not_corrected():
+    compiled = CompiledPolicy(PRICE, [target("a/m", price=(1, 0))])
+    found = decided(compiled, turn(view(m=2.0), input_tokens=70)).ranking[0]
+    assert (found.estimate.tokens_in, found.token_factor) == (70, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("window", "factor", "fits"),
+    [
+        (TOKENS + 1, 1.0, True),
+        (TOKENS + 1, 1.0625, False),
+        (TOKENS * 2 + 1, 2.0, True),
+        (TOKENS * 2, 2.0, False),
+        # a target that counted less before may count as estimated this time
+        (TOKENS, 0.5, False),
+    ],
+)
+def test_a_prompt_must_fit_as_estimated_and_as_corrected(window, factor, fits):
+    compiled = CompiledPolicy(PRICE, [target("a/m", price=(1, 0), context_window=window)])
+    decision = decided(compiled, turn(view(m=factor)))
+    assert [item.target.id for item in decision.ranking] == (["a/m"] if fits else [])
+    assert [r.requirement for r in decision.rejections] == ([] if fits else ["context_window"])
+
+
+RULES = (
+    Rule("cheap", 1_000, "price"),
+    Rule("cost", 3_000, {"cost": {"half": 0.002}}),
+    Rule("short", 700, "estimate.tokens_in < `600`"),
+    Rule("both", 900, "target.locality == 'cloud' && estimate.tokens_in < `550`"),
+    Rule("hair", 10, "quality"),
+)
+REQUIRE = (Require("small", "estimate.tokens_in < `900`"),)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("prices", [1, 3, 40])
+def test_fleets_of_few_and_of_many_prices_agree_with_the_reference(seed, prices):
+    """Few classes are evaluated at once, many are bounded and visited; factors tell both apart."""
+    rng = Random(seed)
+    drawn = [(rng.choice((0.1, 1, 5)) + n / 100, rng.choice((0, 2))) for n in range(prices)]
+    fleet = tuple(
+        target(
+            f"a/{n}",
+            price=rng.choice(drawn),
+            quality={"default": rng.random()},
+            context_window=rng.choice((None, TOKENS + 1, round(TOKENS * 1.25) + 1)),
+            tokenizer=rng.choice(("generic", "o200k")),
+        )
+        for n in range(60)
+    )
+    rules = tuple(rng.sample(RULES, rng.randint(1, len(RULES))))
+    require = REQUIRE if rng.random() < 0.5 else ()
+    case = Case(PolicySource("p", rules=rules, require=require), fleet, ())
+    compiled, live = CompiledPolicy(case.source, fleet), Live()
+    for number in range(6):
+        for item in rng.sample(fleet, rng.choice((1, 40))):
+            live.measure(item.id, LiveFacts(1, 50, 1, token_factor=rng.choice(FACTORS)))
+        fields = {"max_tokens": rng.choice((None, 40)), "input_tokens": (None, TOKENS)[number == 4]}
+        check(compiled, case, turn(live, **fields), [winner_first, in_turn, rejections_first])
