@@ -32,6 +32,7 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 #: No number of a request is larger: all of them are exact as floats too.
 _LARGEST = 2**53
 _ROLES = ("system", "developer", "user", "assistant", "tool")
+_CONTENT = (str, list, tuple, type(None))
 _EMPTY: Mapping[str, Any] = {}
 
 
@@ -216,7 +217,7 @@ def _check_message(index: int, message: Message) -> None:
     if role not in _ROLES:
         raise UsageError(f"messages[{index}].role is {role!r}; use one of {', '.join(_ROLES)}")
     content = message.get("content")
-    if content is not None and not isinstance(content, str | list | tuple):
+    if not isinstance(content, _CONTENT):
         wanted = "write a text, a list of parts or null"
         raise UsageError(f"messages[{index}].content is {content!r}; {wanted}")
 

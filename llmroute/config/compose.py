@@ -12,6 +12,7 @@ from typing import Any
 
 from llmroute.config.diagnostics import Diagnostic
 from llmroute.config.document import Node, Place, span_of
+from llmroute.config.numerals import comma_help
 from llmroute.config.quoting import is_expression_place, quote_help, quote_message, segment_end
 from llmroute.config.scalars import Fault, quoted, resolve
 from llmroute.config.source import Source, Span
@@ -23,6 +24,10 @@ MAX_FINDINGS = 100
 
 #: No key was read yet; and the pair being read is dropped because its key is refused.
 _NO_KEY, _DROPPED = object(), object()
+#: Keys whose value is a name: a word that some readers take for a truth value is meant as text.
+_NAMES = frozenset(
+    {"policy", "provider", "protocol", "name", "model", "extends", "upstream", "default_policy"}
+)
 #: Marks the node of a collection that stands where a key belongs.
 _KEY_FRAME = Span(0, 0, 0, 0)
 
@@ -145,7 +150,9 @@ class Composer:
             self._check_cut_short(event)
         value = resolve(text)
         if isinstance(value, Fault):
-            self.report(value.rule, value.message, span_of(event), value.help)
+            named = value.rule == "yaml-bool-word" and self.stack and self.stack[-1].step in _NAMES
+            help_text = f"write {quoted(text)} in quotes" if named else value.help
+            self.report(value.rule, value.message, span_of(event), help_text)
             return value.value
         return value
 
@@ -191,8 +198,10 @@ class Composer:
             frame.key = _DROPPED
             frame.node.partial = True
             return
+        before = self.source.line(span.line)[: span.col - 1]
+        cut = comma_help(before, text) if frame.flow else None
         if isinstance(value, Fault):
-            help_text = f"write {quoted(text)} in quotes"
+            help_text = cut or f"write {quoted(text)} in quotes"
             self.report(value.rule, value.message, span, help_text)
         elif text == "":
             self.report("yaml-key", "there is no key before this `:`", span, "write the key")
@@ -201,7 +210,7 @@ class Composer:
             kind = "a number" if isinstance(value, int | float) else "no text"
             kind = "true or false" if isinstance(value, bool) else kind
             message = f"the key `{text}` is {kind} to YAML; a key is text"
-            self.report("yaml-key", message, span, f"write {quoted(text)} in quotes")
+            self.report("yaml-key", message, span, cut or f"write {quoted(text)} in quotes")
 
     def _anchor(self, event: Any) -> None:
         span = self._head(event, len(event.anchor) + 1)

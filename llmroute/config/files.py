@@ -8,16 +8,30 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from llmroute.config.diagnostics import Diagnostic, Severity
 from llmroute.config.source import Source, Span
 from llmroute.config.yaml import MAX_BYTES, Document, decode, parse, too_large
 
-__all__ = ["file_finding", "label_of", "list_yaml", "read_document"]
+__all__ = [
+    "PARTS",
+    "YAML_ENDINGS",
+    "file_finding",
+    "label_of",
+    "list_yaml",
+    "read_document",
+    "unread",
+]
 
+#: Folders of a workspace whose files belong to it.
+PARTS = ("providers.d", "policies", "protocols.d")
+YAML_ENDINGS = (".yaml", ".yml")
 _START = Span(1, 1, 1, 1)
+#: So many files in folders further down are told of.
+_MOST_IGNORED = 20
 
 
 def file_finding(
@@ -40,16 +54,18 @@ def label_of(path: Path) -> str:
 def list_yaml(folder: Path) -> tuple[list[Path], list[Diagnostic]]:
     """List a folder's `*.yaml` files by name; hidden files and `*.test.yaml` do not count.
 
-    A `*.yml` file is reported as ignored, a folder that everybody can write to as unsafe.
+    A `*.yml` file, and a YAML file in a folder further down, is reported as ignored, a folder that
+    everybody can write to as unsafe.
     """
     try:
-        names = sorted(entry.name for entry in os.scandir(folder))
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         findings = list(_writable(folder, folder.stat().st_mode))
     except OSError as exc:
         message = f"the folder cannot be read: {exc.strerror}"
         return [], [file_finding("file-unreadable", label_of(folder), message, "check the path")]
-    visible = [name for name in names if not name.startswith(".")]
+    visible = [entry.name for entry in entries if not entry.name.startswith(".")]
     findings += [_ignored(folder / name) for name in visible if name.endswith(".yml")]
+    findings += islice(_below(entries), _MOST_IGNORED)
     found = [n for n in visible if n.endswith(".yaml") and not n.endswith(".test.yaml")]
     return [folder / name for name in found], findings
 
@@ -58,6 +74,27 @@ def _ignored(path: Path) -> Diagnostic:
     help_text = f"rename it to {path.stem}.yaml"
     message = "this file is ignored: only *.yaml files are read"
     return file_finding("file-ignored", label_of(path), message, help_text, "warning")
+
+
+def _below(entries: Iterable[os.DirEntry[str]]) -> Iterator[Diagnostic]:
+    """Report the YAML files in folders further down; links and hidden folders are left alone."""
+    for entry in entries:
+        hidden = entry.name.startswith(".")
+        if hidden or not entry.is_dir(follow_symlinks=False) or entry.name.endswith(YAML_ENDINGS):
+            continue
+        for place, folders, names in os.walk(entry.path):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            found = (name for name in sorted(names) if not name.startswith("."))
+            yield from (unread(Path(place, name)) for name in found if name.endswith(YAML_ENDINGS))
+
+
+def unread(path: Path) -> Diagnostic:
+    """Make the finding about a file or folder that is a part of no workspace where it stands."""
+    hint = f"move it up, next to the others, as {path.stem.lstrip('.')}.yaml"
+    if path.is_dir() or path.suffix not in YAML_ENDINGS:
+        hint = "leave it out here"
+    message = f"this is not read: only *.yaml files just in {', '.join(PARTS)} are"
+    return file_finding("file-ignored", label_of(path), message, hint, "warning")
 
 
 def _writable(path: Path, mode: int) -> Iterator[Diagnostic]:

@@ -9,9 +9,22 @@ from typing import Any
 
 from llmroute.config.addresses import AddressError, classify
 from llmroute.config.quoting import is_expression_place
+from llmroute.config.redact import variable_name
 from llmroute.config.wording import written
 
-__all__ = ["mended", "of_other_type", "shorter"]
+__all__ = ["auth_help", "mended", "of_other_type", "shorter"]
+
+#: Keys by which other tools are given a credential.
+_CREDENTIALS = frozenset({"api_key", "apikey", "key", "token", "bearer", "api_token", "secret"})
+
+
+def auth_help(key: str, value: Any) -> str | None:
+    """Say where a provider's credential belongs, if that is what an unknown key is for."""
+    if key.casefold().replace("-", "_") not in _CREDENTIALS:
+        return None
+    text = value.removeprefix("env:") if isinstance(value, str) else ""
+    name = text if value != text and text.isidentifier() else variable_name(text)
+    return f"under endpoint, write auth: {{bearer: env:{name or 'NAME'}}}"
 
 
 def mended(value: str, schema: Mapping[str, Any], title: str) -> str | None:

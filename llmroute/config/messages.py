@@ -8,7 +8,8 @@ from typing import Any
 
 from llmroute.config.diagnostics import Diagnostic, closest, did_you_mean
 from llmroute.config.lookup import Context, Path
-from llmroute.config.mending import mended, of_other_type, shorter
+from llmroute.config.mending import auth_help, mended, of_other_type, shorter
+from llmroute.config.numerals import number_help, share_help
 from llmroute.config.redact import variable_name
 from llmroute.config.wording import TYPES, any_of, name_of, show, type_of, written
 
@@ -56,8 +57,16 @@ def _unknown_key(error: Any, path: Path, context: Context) -> Iterator[Diagnosti
             key=True,
             help=written([key], path)
             if key in values
-            else did_you_mean(key, known) or f"known keys: {', '.join(known)}",
+            else _known_key(key, error, known, context) or f"known keys: {', '.join(known)}",
         )
+
+
+def _known_key(key: str, error: Any, known: list[str], context: Context) -> str | None:
+    if context.schema.get("title") == "llmroute provider" and (
+        meant := auth_help(key, error.instance[key])
+    ):
+        return meant
+    return did_you_mean(key, known)
 
 
 def _missing(error: Any, path: Path, context: Context) -> Iterator[Diagnostic]:
@@ -132,6 +141,10 @@ def _type_help(
         return f"remove the quotes: {value}"
     if value in ("true", "false") and "boolean" in kinds:
         return f"remove the quotes: {value}"
+    if isinstance(value, str) and "number" in kinds and "string" not in kinds:
+        unit = {**schema, **context.property(path)}
+        if not _secret(path) and (meant := number_help(value, path, unit)):
+            return meant
     if misspelt := _misspelt(path, context):
         return misspelt
     if not _secret(path) and (meant := of_other_type(kinds, value, path)):
@@ -200,7 +213,8 @@ def _range(error: Any, path: Path, context: Context) -> Iterator[Diagnostic]:
     bound = error.kind.name
     limit = context.failing(error)[bound]
     message = f"{name_of(path)} must be {_BOUNDS[bound]} {limit}, not {show(error.instance)}"
-    yield context.document.diagnostic("schema-range", message, path)
+    help_text = share_help(error.instance, context.failing(error))
+    yield context.document.diagnostic("schema-range", message, path, help=help_text)
 
 
 def _length(error: Any, path: Path, context: Context) -> Iterator[Diagnostic]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-__all__ = ["LONG", "secret_spans", "variable_name"]
+__all__ = ["LONG", "masked", "secret_spans", "variable_name"]
 
 #: A line with more characters is looked at around the place only, and is not shown.
 LONG = 2000
@@ -46,11 +46,12 @@ _HARMLESS = re.compile(
     ["']?\s*(?:\#.*)?\Z""",
     re.VERBOSE,
 )
-#: A whole value that is a variable's name, as `${NAME}`, `$NAME` or NAME with an underscore; runs
-#: of digits, as keys have them, make it none.
+#: A whole value that is a variable's name, as `${NAME}`, `$NAME`, LiteLLM's `os.environ/NAME` or
+#: NAME with an underscore; runs of digits, as keys have them, make the last one none.
 _VARIABLE = re.compile(
     r"""(?<![^\s\[{,:])(?P<quote>["']?)
     (?:\$\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*)\}|
+    os\.environ/(?P<litellm>[A-Za-z_][A-Za-z0-9_]*)|
     \$?(?P<bare>[A-Z]+[0-9]{0,2}(?:_(?:[A-Z]+[0-9]{0,2}|[0-9]{1,2}))+))
     (?P=quote)(?=\s*(?:[,\]}]|\s\#|\Z))""",
     re.VERBOSE,
@@ -74,10 +75,21 @@ def secret_spans(lines: Sequence[str], index: int, column: int = 0) -> list[tupl
     return [(start + a, start + b) for a, b in _spans(part, whole)]
 
 
+def masked(lines: Sequence[str], index: int) -> str:
+    """Return a line with what may be a secret masked, character for character."""
+    text = lines[index]
+    for start, end in secret_spans(lines, index):
+        text = text[:start] + "*" * (end - start) + text[end:]
+    return text
+
+
 def variable_name(text: str) -> str | None:
-    """Return the name where a whole text is a variable's name, as `${NAME}`, `$NAME` or NAME."""
+    """Return the name where a whole text is a variable's name, as `${NAME}`, `$NAME` or NAME.
+
+    `os.environ/NAME`, as LiteLLM has it, is one too.
+    """
     match = _VARIABLE.fullmatch(text)
-    return match and (match["braced"] or match["bare"])
+    return match and (match["braced"] or match["litellm"] or match["bare"])
 
 
 def _spans(text: str, regions: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -9,21 +9,20 @@ from pathlib import Path
 
 from llmroute.config.diagnostics import Diagnostic
 from llmroute.config.document import Document
-from llmroute.config.files import file_finding, label_of
+from llmroute.config.files import PARTS, YAML_ENDINGS, unread
+from llmroute.config.source import Span
 from llmroute.config.workspace import Workspace, read_workspace
 from llmroute.errors import UsageError
 from llmroute.lint.alone import read_alone
 from llmroute.lint.ignore import IgnoreFindings, settle
 from llmroute.lint.project import Project
-from llmroute.lint.registry import rules, run
+from llmroute.lint.registry import Rule, rules, run
 from llmroute.lint.repairs import repair
 from llmroute.policy.check import check_expressions
 
 __all__ = ["UNREADABLE", "judged", "lint", "lint_workspace", "root_of"]
 
 _PROVIDERS, _SETTINGS = "providers.d", "llmroute.yaml"
-#: Folders of a workspace whose files belong to it.
-_PARTS = (_PROVIDERS, "policies", "protocols.d")
 #: Rules whose findings mean that something could not be looked at.
 UNREADABLE = frozenset({"file-irregular", "file-unreadable"})
 
@@ -105,7 +104,7 @@ def judged(
         loading += about_tests
     project = Project(workspace, loading, test_files=test_files, today=today)
     chosen = [rule for rule in rules() if analyses or not rule.analyses]
-    ruled = _news(run(project, chosen), loading)
+    ruled = _news(_specific(project, chosen, loading), loading)
     skipped = {rule.name for rule in rules()} - {rule.name for rule in chosen}
     failed = any(item.severity == "error" for item in loading)
     judge = IgnoreFindings(_known, skipped, unused=whole and not failed)
@@ -143,6 +142,38 @@ def _documents(workspace: Workspace) -> Iterator[Document]:
     yield from workspace.protocols.values()
 
 
+def _specific(
+    project: Project, chosen: Sequence[Rule], loading: Iterable[Diagnostic]
+) -> list[Diagnostic]:
+    """Run rules; of a rule or requirement that another rule speaks of, no analysis does, too.
+
+    What evaluation finds there follows from the other fault, or cannot be told from it.
+    """
+    plain = run(project, [rule for rule in chosen if not rule.analyses])
+    analysed = run(project, [rule for rule in chosen if rule.analyses])
+    if not analysed:
+        return plain
+    told = [*loading, *plain]
+    settings = [project.settings_document] if project.settings_document else []
+    items = [item for doc in (*project.policies.values(), *settings) for item in _items(doc)]
+    faulty = [item for item in items if any(_inside(found, *item) for found in told)]
+    kept = (one for one in analysed if not any(_inside(one, *item) for item in faulty))
+    return [*plain, *kept]
+
+
+def _items(document: Document) -> Iterator[tuple[str, Span]]:
+    """Yield the file and the place of each rule and requirement."""
+    for section in ("rules", "require"):
+        listed = document.root.children.get(section)
+        for item in listed.children.values() if listed else ():
+            yield document.label, item.span
+
+
+def _inside(found: Diagnostic, label: str, place: Span) -> bool:
+    start, end = place[:2], place[2:]
+    return found.file == label and start <= (found.line, found.col) < end
+
+
 def _news(ruled: Iterable[Diagnostic], loading: Iterable[Diagnostic]) -> list[Diagnostic]:
     """Leave out what is said of a place that loading refuses, and repetitions."""
     faulty = {(item.file, item.line, item.col) for item in loading if item.severity == "error"}
@@ -170,7 +201,7 @@ def _about(
     if place == root:
         return whole(root)
     if not _is_read(place, root):
-        return [_unread(path)]
+        return [unread(place)]
     return [item for item in whole(root) if _within(item, place)]
 
 
@@ -178,17 +209,8 @@ def _is_read(place: Path, root: Path) -> bool:
     """Whether a part of a workspace is one that loading looks at, or tells of itself."""
     if place.parent == root:
         return True
-    names = (".yaml", ".yml")
-    there = place.parent.parent == root and place.name.endswith(names)
+    there = place.parent.parent == root and place.name.endswith(YAML_ENDINGS)
     return there and not place.name.startswith(".")
-
-
-def _unread(path: Path) -> Diagnostic:
-    hint = f"move it up, next to the others, as {path.stem.lstrip('.')}.yaml"
-    if path.is_dir() or path.suffix not in (".yaml", ".yml"):
-        hint = "leave it out here"
-    message = f"this is not read: only *.yaml files just in {', '.join(_PARTS)} are"
-    return file_finding("file-ignored", label_of(path.absolute()), message, hint, "warning")
 
 
 def root_of(place: Path) -> Path | None:
@@ -207,7 +229,7 @@ def _is_root(folder: Path) -> bool:
 
 def _belongs(place: Path, root: Path) -> bool:
     inner = place.relative_to(root).parts
-    return inner[0] in _PARTS or inner == (_SETTINGS,)
+    return inner[0] in PARTS or inner == (_SETTINGS,)
 
 
 def _within(item: Diagnostic, place: Path) -> bool:

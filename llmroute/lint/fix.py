@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from llmroute.config.diagnostics import Diagnostic, Edit
 from llmroute.config.files import label_of
+from llmroute.config.redact import masked
 from llmroute.config.workspace import Workspace, read_workspace
 from llmroute.errors import UsageError
 from llmroute.lint.alone import read_alone
@@ -32,6 +35,8 @@ __all__ = ["Change", "fixes", "members", "to_diff", "write"]
 _FOLDERS, _SETTINGS = ("providers.d", "policies", "protocols.d"), "llmroute.yaml"
 #: Fixes that call for further ones end after so many rounds.
 _ROUNDS = 50
+#: The head of a hunk: of which lines, counted from 1; an empty file begins at 0.
+_HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 
 
 class Change(NamedTuple):
@@ -262,12 +267,22 @@ def write(changes: Iterable[Change]) -> None:
 
 
 def to_diff(changes: Iterable[Change]) -> str:
-    """Return the changes as a unified diff."""
+    """Return the changes as a unified diff; what may be a secret is masked, as in excerpts."""
     return "".join(line for change in changes for line in _diff(change))
 
 
 def _diff(change: Change) -> Iterator[str]:
     label = label_of(change.path)
     old, new = (text.splitlines(keepends=True) for text in (change.old, change.new))
-    for line in difflib.unified_diff(old, new, f"a/{label}", f"b/{label}"):
-        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+    lines = difflib.unified_diff(old, new, f"a/{label}", f"b/{label}")
+    yield from islice(lines, 2)
+    before = after = 0
+    for line in lines:
+        if hunk := _HUNK.match(line):
+            before, after = int(hunk[1]) - 1, int(hunk[2]) - 1
+            yield line
+            continue
+        shown = line[0] + (masked(old, before) if line[0] in " -" else masked(new, after))
+        before += line[0] in " -"
+        after += line[0] in " +"
+        yield shown if shown.endswith("\n") else f"{shown}\n\\ No newline at end of file\n"

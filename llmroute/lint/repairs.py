@@ -139,7 +139,8 @@ def _quote(fault: _Fault) -> str | None:
 def _is_condition(text: str, fault: _Fault) -> bool:
     """Whether a text can be meant as an expression.
 
-    A bare list or map is no condition, and names that nothing defines tell of another meaning.
+    A bare list or map is no condition: it is always true. Names that nothing defines tell of
+    another meaning.
     """
     from llmroute.policy.expressions.expression import ROOTS, Expression, ExpressionError
 
@@ -147,8 +148,7 @@ def _is_condition(text: str, fault: _Fault) -> bool:
         expression = Expression(text)
     except ExpressionError:
         return False
-    named = fault.path[0] == "let"
-    if expression.tree["type"] in ("multi_select_list", "multi_select_dict") and not named:
+    if expression.tree["type"] in ("multi_select_list", "multi_select_dict"):
         return False
     data = fault.document.data
     if data.get("extends"):  # its names under `let` may be read, too

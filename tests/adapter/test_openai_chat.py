@@ -125,9 +125,8 @@ def test_unknown_content_is_refused(content: Any) -> None:
 
 
 def test_malformed_content_is_the_requests_fault() -> None:
-    for content in (5, ["text"], {"type": "text"}):
-        error = failure(lambda c=content: body(prompt=[{"role": "user", "content": c}]))  # type: ignore[misc]
-        assert error.kind is ErrorKind.INVALID_REQUEST
+    error = failure(lambda: body(prompt=[{"role": "user", "content": ["text"]}]))
+    assert error.kind is ErrorKind.INVALID_REQUEST
 
 
 def test_a_forced_call_needs_a_target_that_obeys() -> None:

@@ -192,7 +192,6 @@ def test_what_cannot_be_said_is_refused(message: Any) -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        {"role": "user", "content": 5},
         user({"type": "file", "file": {"filename": "a.pdf"}}),
         {"role": "tool", "tool_call_id": "zz", "content": "1"},
         {"role": "assistant", "tool_calls": [{**CALL, "id": ""}]},

@@ -169,12 +169,16 @@ def test_every_figure_says_where_and_when_it_was_published(name: str) -> None:
                 assert figures["date"] == "2026-11-22", model
 
 
-def test_the_litellm_twin_of_anthropic_differs_in_the_endpoint_alone() -> None:
+def test_the_litellm_twin_of_anthropic_differs_in_what_the_wire_can_say() -> None:
     own, twin = _provider("anthropic"), _provider("anthropic_litellm")
     changed = {key for key in own.keys() | twin.keys() if own.get(key) != twin.get(key)}
-    assert changed == {"provider", "description", "endpoint"}
+    assert changed <= {"provider", "description", "endpoint", "defaults", "models"}
     assert twin["endpoint"]["transport"] == "litellm"
     assert twin["endpoint"]["model_prefix"] == "anthropic/"
+    for model, entry in _models("anthropic").items():
+        other = _models("anthropic_litellm")[model]
+        keys = {key for key in entry.keys() | other.keys() if entry.get(key) != other.get(key)}
+        assert keys <= {"wire", "capabilities"}, model
 
 
 def test_the_litellm_twin_of_openai_differs_in_what_chat_completions_cannot_do() -> None:
@@ -217,10 +221,13 @@ def test_only_models_that_obey_a_forced_tool_choice_say_so() -> None:
 
 
 def test_sampling_parameters_are_kept_from_models_that_refuse_them() -> None:
-    taking = {
-        model
-        for name in ("openai", "anthropic")
-        for model, entry in _models(name).items()
-        if "temperature" not in entry["wire"]["reject"]
-    }
-    assert taking == {"gpt-5.4-mini", "gpt-5.4-nano", "claude-sonnet-4-6", "claude-haiku-4-5"}
+    wires = {m: entry["wire"] for m, entry in _models("anthropic").items()}
+    taking = {model for model, wire in wires.items() if "temperature" not in wire["reject"]}
+    assert taking == {"claude-sonnet-4-6", "claude-haiku-4-5"}
+
+
+def test_openai_takes_sampling_parameters_where_nothing_is_thought() -> None:
+    wires = {m: entry["wire"] for m, entry in _models("openai").items()}
+    assert all({"temperature", "top_p"} <= {*wire["reject_reasoning"]} for wire in wires.values())
+    quiet = {m for m, wire in wires.items() if wire.get("default_effort") == "none"}
+    assert quiet == {"gpt-5.4-mini", "gpt-5.4-nano"}

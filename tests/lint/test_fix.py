@@ -216,3 +216,36 @@ def test_what_a_link_leads_out_to_is_left_alone(root: Path) -> None:
     write(fixes([root], {}))
     assert inside.is_symlink()
     assert "weight" in (root / "q.txt").read_text()
+
+
+def test_the_diff_shows_no_secret(root: Path) -> None:
+    """What stands near a fix is masked as an excerpt masks it, and so are changed lines."""
+    old = "a: 1\nauth: {bearer: 0123456789abcdef}\nlocalty: cloud\ntoken: abcdef0123456789 # x\n"
+    new = old.replace("localty", "locality").replace(" # x", " # y")
+    assert to_diff([Change(root / "policies" / "p.yaml", old, new, 2)]) == (
+        "--- a/policies/p.yaml\n+++ b/policies/p.yaml\n@@ -1,4 +1,4 @@\n a: 1\n"
+        " auth: {bearer: ****************}\n-localty: cloud\n-token: ********************\n"
+        "+locality: cloud\n+token: ********************\n"
+    )
+
+
+def test_a_line_that_looks_like_the_head_of_a_diff_is_none(root: Path) -> None:
+    old = "-- a: 1\n@@ -1 +1 @@\nx\n"
+    told = to_diff([Change(root / "policies" / "p.yaml", old, old.replace("-- a", "++ b"), 1)])
+    assert told.splitlines()[2:] == [
+        "@@ -1,3 +1,3 @@",
+        "--- a: 1",
+        "+++ b: 1",
+        " @@ -1 +1 @@",
+        " x",
+    ]
+
+
+@pytest.mark.parametrize("value", ["[facts.code]", "{code: facts.code}"])
+def test_a_list_or_map_under_let_is_not_quoted(root: Path, value: str) -> None:
+    """It is true whatever is in it, so the condition that reads it would always hold."""
+    text = POLICY.replace("rules:", f"let:\n  coding: {value}\nrules:")
+    text = text.replace("weight: 1", "weight: 1, when: coding")
+    (root / "policies" / "p.yaml").write_text(text)
+    assert "yaml-quote" in {item.rule for item in lint([root], {})}
+    assert fixes([root], {}) == []

@@ -204,3 +204,25 @@ def test_a_policy_that_extends_itself_alone(tmp_path: Path) -> None:
     path = tmp_path / "base.yaml"
     path.write_text(BASE + "extends: base\n")
     assert _places(lint([path]))[0][0] == "policy-extends"
+
+
+def test_yaml_in_folders_further_down_is_told_of_with_the_workspace(root: Path) -> None:
+    """It used to be silent: only one that lint was asked for was told of."""
+    for name in ("policies/old/child.yaml", "policies/old/.hidden.yaml", "policies/.git/x.yaml"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text("policy: [\n")
+    (root / "policies" / "old" / "notes.md").write_text("as they were\n")
+    (root / "policies" / "child.yaml").write_text(CHILD.replace("localty", "locality"))
+    (root / "policies" / "link").symlink_to(root / "providers.d", target_is_directory=True)
+    told = [("file-ignored", "policies/old/child.yaml", 1)]
+    assert _places(lint([root], {}, analyses=False)) == told
+    both = [root, root / "policies/old/child.yaml"]
+    assert _places(lint(both, {}, analyses=False)) == told
+
+
+def test_no_more_than_twenty_files_further_down_are_told_of(root: Path) -> None:
+    (root / "policies" / "old").mkdir()
+    (root / "policies" / "child.yaml").write_text(CHILD.replace("localty", "locality"))
+    for number in range(30):
+        (root / "policies" / "old" / f"{number}.yaml").write_text("policy: x\n")
+    assert len(lint([root], {}, analyses=False)) == 20

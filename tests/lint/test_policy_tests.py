@@ -97,9 +97,8 @@ def test_comments_in_a_file_of_tests_outside_a_workspace(tmp_path: Path) -> None
     path.write_text(HEAD + "  # llmroute: ignore[test-cannot-fail] a form\n" + IDLE)
     assert _found(path) == []
     path.write_text(HEAD + "  # llmroute: ignore[let-unused] a form\n" + IDLE)
-    assert [item.rule for item in _found(path)] == ["ignore-unused", "test-cannot-fail"]
-    (change,) = fixes([path], {})
-    assert change.new == HEAD + IDLE
+    assert [item.rule for item in _found(path)] == ["test-cannot-fail"], "alone, who knows"
+    assert not fixes([path], {})
 
 
 def test_tests_of_a_workspace_without_policies_are_read_too(root: Path) -> None:

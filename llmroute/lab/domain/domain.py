@@ -201,6 +201,8 @@ class _Builder:
         yield from self._sizes()
         yield from self._texts()
         yield from self._live()
+        if self.needs and len(found := tuple(need_sets(self._targets))) > 1:
+            yield Dimension("needs", found)
         self._continuous()
 
     def _plain(self) -> Iterator[Dimension]:
@@ -236,8 +238,6 @@ class _Builder:
             yield Dimension("request.stream", (True, False))
         if self._differ("forced_tool_choice"):
             yield Dimension("request.tool_choice", (None, "required"))
-        if self.needs and len(found := tuple(need_sets(self._targets))) > 1:
-            yield Dimension("needs", found)
 
     def _differ(self, capability: str) -> bool:
         able = {getattr(target.capabilities, capability) for target in self._targets}

@@ -11,7 +11,7 @@ __all__ = ["PAGES"]
 PAGES: Mapping[str, tuple[Severity, str]] = {
     "file-ignored": (
         "warning",
-        """A file has the ending .yml, or is named to lint, and is not read.
+        """A file has the ending .yml or lies in a folder further down, and is not read.
 
 Wrong:
     $ cp policies/plain.yaml policies/other.yml
@@ -20,8 +20,8 @@ Right:
     $ sed 's/plain/other/' policies/plain.yaml > policies/other.yaml
 
 Why: Only *.yaml counts, so that there is one name for each provider and policy; a file that looks
-as if it counted and does not is worth a word. So is one that lint is asked for in a folder further
-down, or hidden.
+as if it counted and does not is worth a word. So is one in a folder further down, and a hidden one
+that lint is asked for.
 """,
     ),
     "file-irregular": (

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 
 from llmroute.lab.analysis.conditions import Conditions, Constant
 from llmroute.lab.analysis.rules import Fleet
+from llmroute.lab.domain.domain import learns
 from llmroute.policy.expressions.expression import Expression, field_paths
 from llmroute.policy.source import PolicySource
 
@@ -102,8 +103,12 @@ def own_requirements(
 
 
 def fleet(project: Project) -> Fleet | None:
-    """Return the targets with what surrounds them, None where there are none."""
-    if not project.targets:
+    """Return the targets with what surrounds them.
+
+    None where there are none, and where estimates change with what targets count: nothing that
+    depends on sizes is certain then.
+    """
+    if not project.targets or learns(project.settings):
         return None
     now = datetime.combine(project.today, time(12), UTC)
     return Fleet(project.targets, project.settings, now, open=bool(discovering(project)))

@@ -238,7 +238,7 @@ def test_a_link_that_leads_round_in_circles_is_a_finding(root: Path) -> None:
 def test_an_image_is_added_only_to_what_is_a_message(root: Path, content: str) -> None:
     message = f"{{images: true, messages: [{{role: user, content: {content}}}]}}"
     results = run(root, f"- {{name: t, request: {message}, expect: {{error: false}}}}\n")
-    assert len(results.outcomes) == 1
+    assert [item.rule for item in results.broken] == ["test-request"]
 
 
 @pytest.mark.parametrize(
