@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -116,11 +115,10 @@ def test_the_parts_that_a_root_lacks_are_the_shipped_ones(tmp_path: Path) -> Non
     assert "ollama" in read_workspace(empty, {})[0].providers
 
 
-def test_the_shipped_workspace_is_right_and_quick() -> None:
-    load_workspace(data_root(), {})
-    start = time.perf_counter()
-    load_workspace(data_root(), {})
-    assert time.perf_counter() - start < 0.3
+def test_the_shipped_workspace_is_right() -> None:
+    workspace, findings = read_workspace(data_root(), {})
+    assert [item for item in findings if item.severity == "error"] == []
+    assert {"openai", "anthropic", "ollama"} <= workspace.providers.keys()
 
 
 @pytest.mark.parametrize(

@@ -227,7 +227,7 @@ def test_a_mebibyte_of_malice_takes_seconds_at_most(text: str) -> None:
     printed = "".join(map(str, findings))
     assert findings
     assert len(printed) < 100_000
-    assert time.perf_counter() - start < 5
+    assert time.perf_counter() - start < 30
 
 
 def test_a_line_too_long_to_show_still_hides_its_secrets() -> None:
