@@ -137,6 +137,7 @@ def _model(random: Random, model: int, *, free: bool) -> Iterator[str]:
     yield f"      cache_write: {round(price * 1.25, 4)}"
     if window > _TIER:
         dearer = f"input: {round(2 * price, 3)}, output: {round(6 * price, 3)}"
+        dearer += f", cache_read: {round(price / 5, 4)}, cache_write: {round(2.5 * price, 4)}"
         yield f"      tiers: [{{above: {_TIER}, {dearer}}}]"
     yield f"      source: the price list of the vendor, model {model}"
     yield '      date: "2026-11-22"'
