@@ -12,19 +12,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-__all__ = ["CORPUS", "OPEN", "Case", "Expected", "cases"]
+__all__ = ["CORPUS", "Case", "Expected", "cases"]
 
 CORPUS = Path(__file__).parent / "corpus"
 _NOTES = "case.txt"
 #: Stands for today in the files: prices grow stale. It has as many characters as every other day.
 _TODAY = b"2026-11-01"
 _HEAD = re.compile(r"\ufeff?# (place|expect): (.*?)\s*$")
-#: Cases that lint does not meet yet, and what is wrong with what it says.
-OPEN = {
-    name: reason
-    for line in (CORPUS / "open.txt").read_text(encoding="utf-8").splitlines()
-    for name, _, reason in [line.partition(": ")]
-}
 _EXPECT = re.compile(r"(?:(\S+) )?(\d+):(\d+) ([a-z-]+):(?: (.*))?$")
 
 

@@ -18,7 +18,7 @@ from llmroute.config.diagnostics import Diagnostic
 from llmroute.lint.check import lint
 from llmroute.lint.registry import rules
 from llmroute.lint.rules import RULES
-from tests.lint.corpuscase import CORPUS, OPEN, Case, Expected, cases
+from tests.lint.corpuscase import CORPUS, Case, Expected, cases
 
 ROOT = CORPUS.parents[2]
 FAULTY = {case.name: case for case in cases("faulty")}
@@ -28,14 +28,6 @@ UNREACHED = {"file-missing", "let-shadows-root", "schema-other"}
 #: What depends on the machine, and is no fault of the files.
 OF_MACHINE = {"price-drift"}
 ANALYSES = {rule.name for rule in rules() if rule.analyses}
-
-
-def _marked(names):
-    """Mark the cases that lint does not meet yet; one that it meets is to leave the list."""
-    for name in names:
-        reason = OPEN.get(name)
-        marks = [pytest.mark.xfail(strict=True, reason=reason)] if reason else []
-        yield pytest.param(name, marks=marks)
 
 
 def _analysed(case: Case) -> bool:
@@ -63,7 +55,7 @@ def _meets(item: Diagnostic, wanted: Expected, root: Path) -> bool:
     return here == wanted.place and wanted.words in f"{item.message}\n{item.help}"
 
 
-@pytest.mark.parametrize("name", [*_marked(FAULTY)])
+@pytest.mark.parametrize("name", [*FAULTY])
 def test_faulty_file_gives_exactly_what_is_expected(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     case = FAULTY[name]
@@ -85,10 +77,9 @@ def test_correct_file_gives_nothing(name, tmp_path, monkeypatch):
 
 
 def test_corpus_is_large_enough_and_says_what_it_expects():
-    assert len(FAULTY) - len(OPEN) >= 150
+    assert len(FAULTY) >= 150
     assert len(CORRECT) >= 30
     assert [name for name, case in FAULTY.items() if not case.expected] == []
-    assert set(OPEN) - set(FAULTY) == set()
 
 
 def test_every_rule_has_two_cases():
@@ -106,7 +97,7 @@ def test_case_lies_in_the_folder_of_a_rule_that_it_expects():
 
 
 def _sample():
-    usual = [name for name, case in FAULTY.items() if name not in OPEN and not case.needs]
+    usual = [name for name, case in FAULTY.items() if not case.needs]
     return usual[:: len(usual) // 12]
 
 

@@ -10,7 +10,7 @@ from llmroute.catalog.cost import Price
 from llmroute.catalog.model import Target
 from llmroute.lab.analysis.requires import barred
 from llmroute.lab.analysis.rules import Fleet, winners
-from llmroute.lab.domain.needs import meets, needs_of
+from llmroute.lab.domain.needs import TOLD, meets, needs_of
 from llmroute.policy.engine.partition import estimate_key, target_key
 from llmroute.policy.expressions.expression import field_paths
 from llmroute.policy.scoring.estimate import expected_output
@@ -21,7 +21,6 @@ from llmroute.policy.source import PolicySource
 
 __all__ = ["Never", "never_chosen"]
 
-_ABLE = ("tools", "streaming", "vision", "json_schema", "forced_tool_choice")
 #: Targets that are tried as one that is always ahead, the most promising first.
 _AHEAD = 8
 
@@ -194,10 +193,8 @@ def _passes_too(item: CompiledRequire, ahead: Target, target: Target) -> bool:
 
 def _can_all(ahead: Target, target: Target) -> bool:
     """Whether one target can do whatever another can that requests need."""
-    able, wanted = ahead.capabilities, target.capabilities
-    if any(getattr(wanted, name) and not getattr(able, name) for name in _ABLE):
-        return False
-    if any(meets(target, need) and not meets(ahead, need) for need in needs_of((ahead, target))):
+    needs = (*TOLD.values(), *needs_of((ahead, target)))
+    if any(meets(target, need) and not meets(ahead, need) for need in needs):
         return False
     if ahead.context_window is not None and ahead.tokenizer != target.tokenizer:
         return False

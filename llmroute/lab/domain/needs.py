@@ -11,13 +11,22 @@ from itertools import combinations
 from typing import Any
 
 from llmroute.catalog.model import Target
+from llmroute.lab.domain.uses import Path
 from llmroute.types import Message
 
-__all__ = ["meets", "need_sets", "needs_of", "with_needs"]
+__all__ = ["TOLD", "meets", "need_sets", "needs_of", "with_needs"]
 
 #: Capabilities that requests need without a fact that says so.
 _PLAIN = ("audio", "files", "image_urls", "json_object", "pdf", "prefill")
 _LONGER = "tool_names>"
+#: Needs that facts tell of, and the capability that meets each.
+TOLD: Mapping[Path, str] = {
+    ("facts", "tools"): "tools",
+    ("facts", "images"): "vision",
+    ("facts", "json_schema"): "json_schema",
+    ("request", "stream"): "streaming",
+    ("needs", "forced_tool_choice"): "forced_tool_choice",
+}
 _PARTS: Mapping[str, Mapping[str, Any]] = {
     "audio": {"type": "input_audio", "input_audio": {"data": "QUJD", "format": "wav"}},
     "files": {"type": "file", "file": {"file_data": "data:text/csv;base64,QSxC"}},

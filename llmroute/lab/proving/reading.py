@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from llmroute.catalog.cost import NANO, Price
 from llmroute.catalog.model import Target
 from llmroute.lab.domain.domain import policy_uses
-from llmroute.lab.domain.needs import meets, needs_of
+from llmroute.lab.domain.needs import TOLD, meets, needs_of
 from llmroute.lab.domain.uses import Path, Use, expanded_paths
 from llmroute.lab.domain.values import kind_of, representatives
 from llmroute.lab.proving.sizes import Bill, Box, Range, bill, counted, most_allowed, outputs
@@ -30,14 +30,6 @@ from llmroute.policy.source import PolicySource
 
 __all__ = ["ASKED", "TASK", "Chosen", "Reading", "Region", "expressions_of"]
 
-#: Needs that facts tell of, and the capability that meets each.
-_NEEDS: Mapping[Path, str] = {
-    ("facts", "tools"): "tools",
-    ("facts", "images"): "vision",
-    ("facts", "json_schema"): "json_schema",
-    ("request", "stream"): "streaming",
-    ("needs", "forced_tool_choice"): "forced_tool_choice",
-}
 #: The task that facts tell, and the one that the caller names.
 TASK: Path = ("facts", "task")
 ASKED: Path = ("request", "task")
@@ -110,7 +102,7 @@ class Reading:
     def needs(self) -> Mapping[Path, str]:
         """A request's needs, and what of a target meets each."""
         others = needs_of(self.targets)
-        return {**_NEEDS, **{("needs", name): name for name in others}}
+        return {**TOLD, **{("needs", name): name for name in others}}
 
     # What is read
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from llmroute.lab.domain.saved import Saved, situation_data
@@ -51,7 +51,7 @@ class Counterexample:
         return {
             "target": self.target,
             "says": self.says,
-            "command": self.command,
+            "command": self.command if self.complete else None,
             **self.situation.to_dict(),
             "discovered": None
             if self.listing is None
@@ -77,10 +77,6 @@ class Proof:
     scope: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
-
-    def noting(self, *notes: str) -> Proof:
-        """Return the proof with more notes."""
-        return replace(self, notes=(*self.notes, *notes))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
