@@ -263,8 +263,12 @@ class Composer:
         return text.encode("utf-8", "replace").decode("utf-8")
 
     def _head(self, event: Any, width: int) -> Span:
-        line, col = event.start_mark.line + 1, event.start_mark.column + 1
-        return Span(line, col, line, col + width)
+        return _span(event.start_mark, width)
+
+    def too_deep(self, mark: Any) -> None:
+        """Report that collections are nested too deeply at a mark."""
+        message = f"lists and maps are nested more than {MAX_DEPTH} deep"
+        self.report("yaml-depth", message, _span(mark, 1), "write it flatter")
 
     def _mapping_start(self, event: Any) -> None:
         self._open(event, is_map=True)
@@ -274,8 +278,7 @@ class Composer:
 
     def _open(self, event: Any, *, is_map: bool) -> None:
         if len(self.stack) >= MAX_DEPTH:
-            message = f"lists and maps are nested more than {MAX_DEPTH} deep"
-            self.report("yaml-depth", message, self._head(event, 1), "write it flatter")
+            self.too_deep(event.start_mark)
             raise Stop
         frame = Frame(event, is_map=is_map)
         if frame.flow and is_expression_place(self.path()):
@@ -323,3 +326,8 @@ class Composer:
             frame.children[frame.key] = node
             frame.data[frame.key] = value
         frame.key = _NO_KEY
+
+
+def _span(mark: Any, width: int) -> Span:
+    line, col = mark.line + 1, mark.column + 1
+    return Span(line, col, line, col + width)

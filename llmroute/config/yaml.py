@@ -148,6 +148,9 @@ def _attempt(composer: Composer, source: Source, text: str) -> tuple[Mistake | N
     except CutShort as signal:
         return cut_short(signal, source), False
     except yaml.MarkedYAMLError as exc:
+        if "nesting depth" in (exc.problem or ""):  # libyaml's own limit; its scanner reads ahead
+            composer.too_deep(exc.problem_mark)
+            return None, False
         return explain(exc, composer, source), False
     except yaml.YAMLError as exc:  # a reader's error, which has no mark
         finding = source.finding("yaml-syntax", f"this is not YAML: {exc}", Span(1, 1, 1, 1))
