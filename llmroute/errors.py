@@ -96,7 +96,8 @@ class TargetError(LlmrouteError):
 
     `kind` is the class of the failure, `status` the HTTP status or exit code where there was
     one, `code` the provider's own code, `retry_after` seconds to wait as the provider asked,
-    `native` the provider's body (capped), `help` what the user can do about it.
+    `native` the provider's body (capped), `help` what the user can do about it. `repeatable` is
+    the provider's own word on whether the same call may be made again, None where it has none.
     """
 
     def __init__(
@@ -122,6 +123,7 @@ class TargetError(LlmrouteError):
         self.native = native
         self.help = help
         self.target = target
+        self.repeatable: bool | None = None
 
     def __str__(self) -> str:
         where = f"{self.target}: " if self.target else ""

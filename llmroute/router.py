@@ -25,10 +25,11 @@ from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakKeyDictionary
 
 from llmroute.catalog.build import Catalog, build_catalog
-from llmroute.catalog.model import Provider, Target
+from llmroute.catalog.model import Auth, Provider, Target
 from llmroute.config.diagnostics import did_you_mean
 from llmroute.config.protocols import is_shipped
 from llmroute.config.workspace import Workspace, find_root, read_workspace
+from llmroute.dispatch.health.health import Health
 from llmroute.dispatch.live import LiveState
 from llmroute.errors import ConfigError, UsageError
 from llmroute.policy.check import check_expressions
@@ -36,19 +37,20 @@ from llmroute.policy.engine.decision import Decision
 from llmroute.policy.inputs import check_inputs
 from llmroute.policy.policy import Policy
 from llmroute.policy.scoring.context import Surroundings
+from llmroute.policy.scoring.standing import IN_SERVICE
 from llmroute.policy.source import policy_source
 from llmroute.types import Message, Request, Response, Route
 
 if TYPE_CHECKING:
     from llmroute.adapter.adapter import Adapter
     from llmroute.adapter.transports.base import Transport
-    from llmroute.dispatch.attempts import OnAttempt
     from llmroute.dispatch.engine import Engine
     from llmroute.dispatch.pace import Pace
     from llmroute.dispatch.portal import SyncStream
     from llmroute.dispatch.refresh import Found
     from llmroute.dispatch.run import Run
     from llmroute.dispatch.stream import AnswerStream
+    from llmroute.dispatch.trial import OnAttempt
 
 __all__ = ["Prompt", "Router"]
 
@@ -87,7 +89,9 @@ class Router:
         self._now = now or self._wall_clock
         self._random = random or Random()  # noqa: S311 - it spreads load, it guards nothing
         learn = bool(self._settings.get("estimates", {}).get("learn"))
-        self._live = LiveState(pace.clock if pace else time.monotonic, learn=learn)
+        clock = pace.clock if pace else time.monotonic
+        self._health = Health(clock, self._now, self._random)
+        self._live = LiveState(clock, learn=learn, quota=self._health.headroom)
 
     @classmethod
     def load(
@@ -199,10 +203,14 @@ class Router:
         return self.policy(policy).decide(
             request,
             catalog.targets,
-            around=Surroundings(self._now(), self._live),
+            around=self._surroundings(catalog, assume_usable=assume_usable),
             problems={} if assume_usable else catalog.problems,
             random=self._random,
         )
+
+    def _surroundings(self, catalog: Catalog, *, assume_usable: bool) -> Surroundings:
+        standing = IN_SERVICE if assume_usable else self._health.standing(catalog.targets)
+        return Surroundings(self._now(), self._live, standing=standing)
 
     async def acomplete(
         self,
@@ -280,6 +288,11 @@ class Router:
         with self._lock:
             self._catalog = applied(self._catalog, name, found)
 
+    def _rotated(self, name: str, auth: Auth) -> None:
+        """Call a provider with the credential that has replaced a refused one."""
+        with self._lock:
+            self._catalog = self._catalog.with_auth(name, auth)
+
     def complete(self, prompt: Prompt, **options: Any) -> Response:
         """Do what `acomplete` does, from plain code."""
         return self._engine.portal.run(self.acomplete(prompt, **options))
@@ -326,12 +339,25 @@ class Router:
     @property
     def _engine(self) -> Engine:
         """What calls others, loaded when something is called first."""
-        from llmroute.dispatch.engine import Engine
-
         with self._building:
             if self._built is None:
-                self._built = Engine(self._live, self._adapter, self._pace, self._found)
+                self._built = self._build()
             return self._built
+
+    def _build(self) -> Engine:
+        from llmroute.adapter.adapter import Adapter
+        from llmroute.dispatch.engine import Engine
+        from llmroute.dispatch.pace import Pace
+        from llmroute.dispatch.services import Services
+
+        services = Services(
+            self._adapter or Adapter(),
+            self._live,
+            self._health,
+            self._pace or Pace(),
+            on_rotated=self._rotated,
+        )
+        return Engine(services, self._found)
 
     def _wall_clock(self) -> datetime:
         return datetime.now(self._zone)

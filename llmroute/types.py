@@ -300,7 +300,10 @@ class Chunk:
 class Attempt:
     """One call to one target. Times are in seconds; `started` counts from the request's start.
 
-    `outcome` is `ok` or the kind of the error. `cost` is in USD, null where unknown.
+    `outcome` is `ok` or the kind of the error. `cost` is in USD, null where unknown or nothing was
+    spent. `role` says why the call was made: `first`, `fallback`, `repeat`, `probe` (it decides
+    whether a circuit closes), `last_resort`, `hedge` or `continuation`. `waited` is how long it
+    waited for its turn before `started`.
     """
 
     target: str
@@ -312,6 +315,8 @@ class Attempt:
     status: int | None = None
     help: str | None = None
     cost: Decimal | None = None
+    role: str = "first"
+    waited: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import Any
@@ -17,7 +17,14 @@ from llmroute.catalog.model import Endpoint, Target
 from llmroute.errors import ErrorKind, TargetError, UsageError
 from llmroute.types import Chunk, Request, Response
 
-__all__ = ["Adapter", "collect"]
+__all__ = ["Adapter", "OnHeaders", "collect"]
+
+#: Takes the headers of an answer, names in lower case.
+OnHeaders = Callable[[Mapping[str, str]], None]
+
+
+def _ignore(_headers: Mapping[str, str]) -> None:
+    """Take no headers."""
 
 
 class Adapter:
@@ -36,11 +43,13 @@ class Adapter:
         with _blame(target):
             return _dialect(target).encode(request, target, stream=stream)
 
-    async def complete(self, target: Target, request: Request) -> Response:
+    async def complete(
+        self, target: Target, request: Request, *, on_headers: OnHeaders = _ignore
+    ) -> Response:
         """Call a target for a whole answer.
 
         The answer has a finish reason and is not empty; its `target`, `cost` and `attempts` are
-        left to the caller.
+        left to the caller. `on_headers` is called once the provider has begun to answer.
 
         Raises:
             TargetError: the call failed.
@@ -48,32 +57,37 @@ class Adapter:
         """
         dialect = _dialect(target)
         if dialect.only_streams:
-            return await self._complete_stream(target, request)
+            return await self._complete_stream(target, request, on_headers)
         with _blame(target):
             encoded = _encoded(dialect, request, target, stream=False)
             async with self._opened(_call(target, encoded, stream=False)) as reply:
+                on_headers(reply.headers)
                 response = await read_whole(reply, dialect, target)
             found = check_answer(Tally.of(response), target)
             warnings = (*encoded.warnings, *response.warnings, *found)
             return replace(response, warnings=warnings) if warnings else response
 
     async def stream(
-        self, target: Target, request: Request, warnings: list[str] | None = None
+        self,
+        target: Target,
+        request: Request,
+        warnings: list[str] | None = None,
+        *,
+        on_headers: OnHeaders = _ignore,
     ) -> AsyncGenerator[Chunk, None]:
         """Call a target and yield the answer as it arrives.
 
         The last chunks carry the finish reason and the usage. `warnings` receives what was
-        dropped from the request or is unusual about the answer. Closing the generator closes
-        the wire.
+        dropped from the request or is unusual about the answer; `on_headers` is called once the
+        provider has begun to answer. Closing the generator closes the wire.
 
         Raises:
             TargetError: the call failed, the answer was empty, an error came midway or the
                 stream ended without its terminator.
 
         """
-        async with aclosing(
-            self._stream(target, request, [] if warnings is None else warnings)
-        ) as chunks:
+        told: list[str] = [] if warnings is None else warnings
+        async with aclosing(self._stream(target, request, told, on_headers)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
@@ -111,16 +125,18 @@ class Adapter:
         for transport in transports.values():
             await transport.aclose()
 
-    async def _complete_stream(self, target: Target, request: Request) -> Response:
+    async def _complete_stream(
+        self, target: Target, request: Request, on_headers: OnHeaders
+    ) -> Response:
         warnings: list[str] = []
-        async with aclosing(self._stream(target, request, warnings)) as stream:
+        async with aclosing(self._stream(target, request, warnings, on_headers)) as stream:
             chunks = [chunk async for chunk in stream]
         with _blame(target):
             response = collect(chunks, target)
         return replace(response, warnings=tuple(dict.fromkeys((*warnings, *response.warnings))))
 
     async def _stream(
-        self, target: Target, request: Request, warnings: list[str]
+        self, target: Target, request: Request, warnings: list[str], on_headers: OnHeaders
     ) -> AsyncGenerator[Chunk, None]:
         dialect = _dialect(target)
         with _blame(target):
@@ -130,6 +146,7 @@ class Adapter:
                 self._opened(_call(target, encoded, stream=True)) as reply,
                 aclosing(read_stream(reply, dialect, target, warnings)) as chunks,
             ):
+                on_headers(reply.headers)
                 async for chunk in chunks:
                     yield chunk
 

@@ -21,6 +21,8 @@ __all__ = ["MAX_NATIVE", "ErrorFacts", "classify", "help_for", "kind_of", "retry
 MAX_NATIVE = 8192
 _REQUEST_ID = ("x-request-id", "request-id")
 _SHOWN = 300
+#: The header `x-should-retry` of OpenAI and Anthropic, which goes before the status.
+_SHOULD_RETRY = {"true": True, "false": False}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 #: Names of environment variables whose values are nobody's business.
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
@@ -111,7 +113,7 @@ def classify(
     kind = kind_of(status, facts)
     message = facts.message[:_SHOWN] or "the provider gave no reason"
     request_id = next((headers[n] for n in _REQUEST_ID if n in headers), facts.request_id)
-    return TargetError(
+    error = TargetError(
         kind,
         message,
         status=status,
@@ -121,6 +123,8 @@ def classify(
         native=_capped(native),
         help=help_for(kind, endpoint, model, help_texts),
     )
+    error.repeatable = _SHOULD_RETRY.get(headers.get("x-should-retry", ""))
+    return error
 
 
 def _native(body: Any) -> Any:

@@ -6,7 +6,7 @@ All of it is data from provider files (and discovery); nothing here calls anythi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -26,6 +26,7 @@ __all__ = [
     "Target",
     "Timeouts",
     "WireRules",
+    "authorised",
 ]
 
 Locality = Literal["local", "cloud"]
@@ -62,10 +63,13 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """The four timers of a call, in seconds."""
+    """The four timers of a call, in seconds.
+
+    `first_token` None: as long as is usual for the model (see `dispatch.timers`).
+    """
 
     connect: float = 5.0
-    first_token: float = 30.0
+    first_token: float | None = None
     idle: float = 60.0
     total: float = 600.0
 
@@ -255,3 +259,9 @@ class Target:
             "parameters": self.parameters,
             "discovered": self.discovered,
         }
+
+
+def authorised(target: Target, auth: Auth) -> Target:
+    """Return a target that is called with another credential."""
+    endpoint = replace(target.provider.endpoint, auth=auth)
+    return replace(target, provider=replace(target.provider, endpoint=endpoint))

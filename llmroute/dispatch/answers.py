@@ -7,22 +7,44 @@ from typing import NoReturn
 
 from llmroute.adapter.jsontext import JsonError, parse
 from llmroute.errors import ErrorKind, TargetError, UsageError
+from llmroute.policy.source import Fallback
 from llmroute.types import Request, Response
 
-__all__ = ["answer_check"]
+__all__ = ["answer_check", "refused"]
+
+Check = Callable[[Response], None]
 
 
-def answer_check(request: Request) -> Callable[[Response], None]:
-    """Return a check of answers against the JSON Schema that a request asks for.
+def answer_check(request: Request, fallback: Fallback) -> Check:
+    """Return a check of whole answers, by what the request asks for and the policy wants.
 
-    Answers that call tools, refuse or were cut by `max_tokens` are not held against it. The check
-    raises `TargetError` (kind `malformed`) for text that is no JSON or does not follow the schema.
+    Answers that call tools, refuse or were cut by `max_tokens` are not held against the request's
+    JSON Schema. The check raises `TargetError`: of kind `malformed` for text that is no JSON or
+    does not follow the schema, of kind `policy` for a refusal that must go on to the next target.
     References are resolved inside the schema only, never fetched.
 
     Raises:
         UsageError: the request's schema is no JSON Schema.
 
     """
+    follows = _schema_check(request)
+    wants_next = fallback.on_refusal == "next"
+
+    def check(response: Response) -> None:
+        if wants_next and (response.refusal or response.finish_reason == "content_filter"):
+            raise refused(response.refusal)
+        if fallback.check_schema and response.finish_reason == "stop" and not response.refusal:
+            follows(response)
+
+    return check
+
+
+def refused(said: str | None) -> TargetError:
+    """Return the error of a refusal that another target may see otherwise."""
+    return TargetError(ErrorKind.POLICY, said or "the model refused", code="refusal")
+
+
+def _schema_check(request: Request) -> Check:
     schema = request.json_schema
     if schema is None:
         return _accept
@@ -34,8 +56,6 @@ def answer_check(request: Request) -> Callable[[Response], None]:
         raise UsageError(f"response_format does not hold a JSON Schema: {exc}") from exc
 
     def check(response: Response) -> None:
-        if response.finish_reason != "stop" or response.refusal:
-            return
         try:
             validator.validate(parse(response.text or ""))
         except ValidationError as exc:
@@ -55,4 +75,5 @@ def _refuse(uri: str) -> NoReturn:
 
 
 def _broken(reason: str) -> TargetError:
-    return TargetError(ErrorKind.MALFORMED, f"the schema was not followed: {reason}")
+    message = f"the schema was not followed: {reason}"
+    return TargetError(ErrorKind.MALFORMED, message, code="schema")

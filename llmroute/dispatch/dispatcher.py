@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from contextlib import aclosing
 
-from llmroute.adapter.adapter import Adapter
 from llmroute.adapter.answer import collect
 from llmroute.dispatch.answers import answer_check
-from llmroute.dispatch.attempts import Attempts, OnAttempt
-from llmroute.dispatch.live import LiveState
-from llmroute.dispatch.pace import Pace
-from llmroute.dispatch.plan import Step
+from llmroute.dispatch.racing import heard
 from llmroute.dispatch.run import Run
+from llmroute.dispatch.services import Services
+from llmroute.dispatch.trial import OnAttempt
 from llmroute.errors import TargetError
 from llmroute.policy.engine.decision import Decision
 from llmroute.types import Request, Response
@@ -27,17 +25,10 @@ DEFAULT_DEADLINE = 600.0
 
 
 class Dispatcher:
-    """Calls targets through the adapter, in time as its pace has it."""
+    """Calls targets with what every request shares."""
 
-    def __init__(
-        self,
-        adapter: Adapter,
-        live: LiveState,
-        pace: Pace | None = None,
-    ) -> None:
-        self._adapter = adapter
-        self._live = live
-        self._pace = pace or Pace()
+    def __init__(self, services: Services) -> None:
+        self.services = services
 
     async def complete(
         self,
@@ -55,19 +46,23 @@ class Dispatcher:
             UsageError: the request's JSON Schema is not one.
 
         """
-        check = answer_check(request)
+        check = answer_check(request, decision.fallback)
         run = self.run(request, decision, timeout, on_attempt)
-        async for step in run.steps():
-            try:
-                response = await self._whole(run, step)
-                check(response)
-            except TargetError as error:
-                run.failed(step, error)
-                continue
-            except BaseException:
-                run.abandoned()
-                raise
-            return run.succeeded(step, response)
+        try:
+            while (trial := await run.next()) is not None:
+                try:
+                    async with aclosing(heard(run, trial)) as heard_chunks:
+                        chunks = [chunk async for chunk in heard_chunks]
+                    trial = run.current or trial
+                    response = collect(chunks, trial.target)
+                    check(response)
+                except TargetError as error:
+                    run.failed(run.current or trial, error)
+                    continue
+                return run.succeeded(trial, response)
+        except BaseException:
+            run.abandoned()
+            raise
         raise run.exhausted()
 
     def run(
@@ -78,23 +73,6 @@ class Dispatcher:
         on_attempt: OnAttempt | None,
     ) -> Run:
         """Return a request at the beginning of its way, its deadline counting from now."""
-        deadline = self._pace.clock() + (DEFAULT_DEADLINE if timeout is None else timeout)
-        return Run(
-            request,
-            decision,
-            deadline,
-            adapter=self._adapter,
-            live=self._live,
-            pace=self._pace,
-            attempts=Attempts(self._live, self._pace.clock, on_attempt),
-        )
-
-    async def _whole(self, run: Run, step: Step) -> Response:
-        """Ask one target for a whole answer, streamed underneath where it can stream.
-
-        A stream lets the first-token and idle timers see a dead host long before the total one.
-        """
-        if step.target.capabilities.streaming:
-            async with aclosing(run.chunks(step)) as chunks:
-                return collect([chunk async for chunk in chunks], step.target)
-        return await run.whole(step)
+        clock = self.services.pace.clock
+        deadline = clock() + (DEFAULT_DEADLINE if timeout is None else timeout)
+        return Run(request, decision, deadline, self.services, on_attempt)

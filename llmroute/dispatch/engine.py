@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 from threading import Lock
 
-from llmroute.adapter.adapter import Adapter
 from llmroute.dispatch.dispatcher import Dispatcher
-from llmroute.dispatch.live import LiveState
-from llmroute.dispatch.pace import Pace
 from llmroute.dispatch.portal import Portal
 from llmroute.dispatch.refresh import OnFound, Refresher
+from llmroute.dispatch.services import Services
 
 __all__ = ["Engine"]
 
@@ -21,15 +19,13 @@ class Engine:
     `on_found` takes what a discovering server answered.
     """
 
-    def __init__(
-        self, live: LiveState, adapter: Adapter | None, pace: Pace | None, on_found: OnFound
-    ) -> None:
-        self.adapter = adapter or Adapter()
-        pace = pace or Pace()
-        self.dispatcher = Dispatcher(self.adapter, live, pace)
+    def __init__(self, services: Services, on_found: OnFound) -> None:
+        self.adapter = services.adapter
+        self.dispatcher = Dispatcher(services)
         self._portal: Portal | None = None
         self._lock = Lock()
-        self.refresher = Refresher(self.adapter, pace.clock, lambda: self.portal, on_found)
+        clock = services.pace.clock
+        self.refresher = Refresher(self.adapter, clock, lambda: self.portal, on_found)
 
     @property
     def portal(self) -> Portal:

@@ -32,6 +32,9 @@ TICK = 5.0
 AFFINITY_SECONDS = 300.0
 #: Conversations remembered for `affinity`; the oldest is forgotten first.
 _CONVERSATIONS = 10_000
+#: One observation counts for at most so many times what is known of a target's first token: a
+#: model that had to be loaded once is not slow, and one that stays slow says so again.
+_MOST_TIMES = 8.0
 #: Seconds over which a latency peak fades (the peak-EWMA of Finagle's load balancer).
 _PEAK_FADE = 10.0
 #: Ratios of a prompt's tokens, as counted by a target, to the estimate: as many of the latest are
@@ -82,11 +85,19 @@ def _decay(seconds: float) -> float:
 class LiveState:
     """Live values of every target in this process; times come from a monotonic clock.
 
-    It may be read and written from several threads.
+    `quota` tells the free share of a target's rate limits, where any are known. It may be read and
+    written from several threads.
     """
 
-    def __init__(self, clock: Callable[[], float], *, learn: bool = False) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        *,
+        learn: bool = False,
+        quota: Callable[[Target], float] | None = None,
+    ) -> None:
         self._clock = clock
+        self._quota = quota
         self._learns = learn
         self._lock = Lock()
         self._measured: dict[str, _Measured] = {}
@@ -155,10 +166,9 @@ class LiveState:
     ) -> LiveFacts:
         share, counts = _decay(now - seen.at), PRIOR_WEIGHT
         calls = seen.calls * share
-        first = counts * prior.first_token + seen.first_seconds * share
         speed = counts * prior.tokens_per_second + seen.speed_sum * share
         return LiveFacts(
-            first / (counts + seen.firsts * share),
+            _first_token(prior, seen, share),
             speed / (counts + seen.speeds * share),
             (counts * prior.success + seen.successes * share) / (counts + calls),
             self._headroom(target),
@@ -202,8 +212,9 @@ class LiveState:
                 seen.calls += 1.0
                 seen.successes += healthy
             if first_token is not None:
+                most = _MOST_TIMES * _first_token(self._prior(target), seen, 1.0)
                 seen.firsts += 1.0
-                seen.first_seconds += first_token
+                seen.first_seconds += min(first_token, most)
                 seen.peak = max(self._peak(seen, now), first_token)
                 seen.peak_at = now
             if tokens_per_second is not None:
@@ -251,15 +262,22 @@ class LiveState:
         return target_id if self._clock() - at <= AFFINITY_SECONDS else None
 
     def _headroom(self, target: Target) -> float:
-        """Return the free share of the concurrency that the target shares with others."""
+        """Return the free share of the concurrency and rate limits that the target shares."""
         limit, used = target.limits.concurrency, self._in_flight.get(target.limit_scope, 0)
-        return 1.0 if not limit else max(0.0, 1.0 - used / limit)
+        places = 1.0 if not limit else max(0.0, 1.0 - used / limit)
+        return places if self._quota is None else min(places, self._quota(target))
 
     def _of(self, target: Target) -> _Measured:
         return self._measured.setdefault(target.id, _Measured())
 
     def _peak(self, seen: _Measured, now: float) -> float:
         return seen.peak * math.exp(-max(now - seen.peak_at, 0.0) / _PEAK_FADE)
+
+
+def _first_token(prior: Prior, seen: _Measured, share: float) -> float:
+    """Return the mean over prior and observations, of which each counts a share by now."""
+    total = PRIOR_WEIGHT * prior.first_token + seen.first_seconds * share
+    return total / (PRIOR_WEIGHT + seen.firsts * share)
 
 
 def _factor(ratios: Iterable[float], now: float) -> float:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Literal
 
+from llmroute.adapter.transports.base import NEVER_SENT
 from llmroute.catalog.model import Target
 from llmroute.errors import FINAL_KINDS, ErrorKind, TargetError
 from llmroute.policy.engine.decision import Decision, Ranked
 
-__all__ = ["Plan", "Step"]
+__all__ = ["Plan", "Role", "Step"]
 
 #: Kinds that concern the provider's host or credential: its other targets would meet them too.
 _PROVIDER_KINDS = frozenset({ErrorKind.UNAVAILABLE, ErrorKind.AUTH, ErrorKind.QUOTA})
@@ -27,74 +28,139 @@ _PASSING_KINDS = frozenset(
     }
 )
 
+#: Why a call is made: `first` of a request; `fallback` to another target; `repeat` at the same one;
+#: `last_resort`, at a target that is out of service, since everybody else failed; `hedge`, beside
+#: one that is slow to begin; `continuation` of an answer that broke off.
+Role = Literal["first", "fallback", "repeat", "last_resort", "hedge", "continuation"]
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The next call: its target, whether it repeats one, and whether another target is left."""
+    """The next call: its target, why it is made, and whether another target is left.
+
+    `repeats` counts the calls made to this target before, of which `error` is the last failure.
+    """
 
     target: Target
-    repeat: bool
+    role: Role
     more: bool
+    repeats: int = 0
+    error: TargetError | None = None
+
+    @property
+    def free(self) -> bool:
+        """Whether the last call never left the machine, so that its repeat costs nothing."""
+        return self.error is not None and self.error.code in (*NEVER_SENT, "bulkhead")
 
 
 class Plan:
     """The way down one decision's ranking, which is worked out as far as it is needed.
 
-    Every fresh target is asked before one is repeated. A failure of a host or credential leaves
-    out the provider's other targets; a context overflow leaves out windows that are no larger.
+    Every fresh target is asked before one is repeated, and those that are out of service last of
+    all. A failure of a host or credential leaves out the provider's other targets; a context
+    overflow leaves out windows that are no larger.
     """
 
     def __init__(self, decision: Decision) -> None:
         self.decision = decision
-        self._limit = _price_limit(decision)
-        self._coming = self._affordable()
+        self._first = _first(decision)
+        self._limit = _price_limit(decision, self._first)
+        self._coming = (item.target for item in decision.ranking if self._fits(item))
+        self._resort = (item.target for item, _ in decision.benched if self._fits(item))
         self._peeked: Target | None = None
         self._providers_out: set[str] = set()
         self._window = 0
-        self._passing: dict[str, Target] = {}
+        self._passing: dict[str, Step] = {}
+        self._failures: dict[str, int] = {}
+        self._asked: set[str] = set()
         self._made = 0
         self._final = False
-        self._waiting: Target | None = None
+        self._waiting: Step | None = None
 
     @property
     def over_price(self) -> tuple[str, ...]:
         """The targets that `fallback.max_price_ratio` leaves out."""
-        others = self.decision.ranking[1:] if self._limit is not None else ()
-        return tuple(item.target.id for item in others if not self._fits(item))
+        every = () if self._limit is None else self.decision.ranking
+        return tuple(item.target.id for item in every if not self._fits(item))
 
     def next(self) -> Step | None:
         """Return the next call to make, None where there is none."""
-        attempts = self.decision.fallback.attempts
-        if self._final or self._made >= attempts:
+        if self._final or self._made >= self.decision.fallback.attempts:
             return None
+        step = self._next()
+        return None if step is None else self._given(step)
+
+    def _given(self, step: Step) -> Step:
+        self._asked.add(step.target.id)
         self._made += 1
-        if self._waiting is not None:
-            target, self._waiting = self._waiting, None
-            return Step(target, repeat=True, more=self._fresh() is not None)
-        fresh = self._fresh()
-        if fresh is not None:
+        return step
+
+    def other(self, role: Role, *, able: str | None = None) -> Step | None:
+        """Return a call to a target that was not asked yet, beside or after the present one.
+
+        `able` names a capability that it must have.
+        """
+        if self._final or self._made >= self.decision.fallback.attempts:
+            return None
+        while (fresh := self._fresh()) is not None:
             self._peeked = None
-            more = self._made < attempts and self._fresh() is not None
-            return Step(fresh, repeat=False, more=more)
-        if self._passing:
-            target = self._passing.pop(next(iter(self._passing)))
-            return Step(target, repeat=True, more=False)
+            if able is None or getattr(fresh.capabilities, able):
+                return self._given(Step(fresh, role, self._more()))
         return None
 
-    def failed(self, target: Target, error: TargetError) -> None:
+    def again(self, step: Step, target: Target) -> bool:
+        """Ask a target next that takes the place of the last one; False: no attempt is left."""
+        if self._made >= self.decision.fallback.attempts:
+            return False
+        self._waiting = Step(target, "repeat", step.more, step.repeats)
+        return True
+
+    def taken_back(self, step: Step) -> None:
+        """Take note that a call was not made after all; its target is left out from now on."""
+        self._made -= 1
+        self._passing.pop(step.target.id, None)
+
+    def queued(self, step: Step, error: TargetError) -> None:
+        """Take note that a call found no place in the queue: it waits longer after the others."""
+        self._made -= 1
+        repeat = Step(step.target, "repeat", more=False, repeats=step.repeats, error=error)
+        self._passing[step.target.id] = repeat
+
+    def failed(self, step: Step, error: TargetError) -> None:
         """Take note of a failure before the first content."""
-        kind = error.kind
-        if kind in FINAL_KINDS:
+        kind, target = error.kind, step.target
+        spills = kind is ErrorKind.POLICY and self.decision.fallback.on_refusal == "next"
+        if kind in FINAL_KINDS and not spills:
             self._final = True
+        count = self._failures[target.id] = self._failures.get(target.id, 0) + 1
+        again = Step(target, "repeat", more=False, repeats=count, error=error)
         if kind is ErrorKind.RATE_LIMIT and self.decision.fallback.on_limit == "wait":
-            self._waiting = target
+            self._waiting = again
             return
-        if kind in _PASSING_KINDS:
-            self._passing[target.id] = target
+        if kind in _PASSING_KINDS if error.repeatable is None else error.repeatable:
+            self._passing[target.id] = again
         if kind in _PROVIDER_KINDS:
             self._providers_out.add(target.provider.name)
         if kind is ErrorKind.CONTEXT and target.context_window:
             self._window = max(self._window, target.context_window)
+
+    def _next(self) -> Step | None:
+        if self._waiting is not None:
+            step, self._waiting = self._waiting, None
+            return Step(step.target, "repeat", self._more(), step.repeats, step.error)
+        fresh = self._fresh()
+        if fresh is not None:
+            self._peeked = None
+            return Step(fresh, "fallback" if self._asked else "first", more=self._more())
+        if self._passing:
+            return self._passing.pop(next(iter(self._passing)))
+        resort = next((t for t in self._resort if t.id not in self._asked), None)
+        return None if resort is None else Step(resort, "last_resort", more=False)
+
+    def _more(self) -> bool:
+        """Whether a fresh target and an attempt for it would be left after the next call."""
+        left = self.decision.fallback.attempts - self._made - 1
+        return left > 0 and self._fresh() is not None
 
     def _fresh(self) -> Target | None:
         """Return the next target that was not asked yet, without going on to it."""
@@ -108,30 +174,31 @@ class Plan:
         too_small = self._window > 0 and (target.context_window or 0) <= self._window
         return too_small or target.provider.name in self._providers_out
 
-    def _affordable(self) -> Iterator[Target]:
-        first = True
-        for item in self.decision.ranking:
-            if first or self._fits(item):
-                yield item.target
-            first = False
-
     def _fits(self, item: Ranked) -> bool:
-        if self._limit is None:
+        if self._limit is None or item is self._first:
             return True
         cost = item.estimate.cost
         return cost is not None and cost <= self._limit
 
 
-def _price_limit(decision: Decision) -> Decimal | None:
+def _first(decision: Decision) -> Ranked | None:
+    """Return who would be first if everybody were in service."""
+    heads = [item for item, _ in decision.benched[:1]]
+    if decision.ranking:
+        heads.append(decision.ranking[0])
+    return max(heads, key=lambda item: item.score, default=None)
+
+
+def _price_limit(decision: Decision, first: Ranked | None) -> Decimal | None:
     """Return the most that a fallback may cost in nano-dollars, None where nothing bounds it.
 
     Where the first target's own price is unknown, the cheapest known estimate sets it.
     """
-    ratio, ranking = decision.fallback.max_price_ratio, decision.ranking
-    if ratio is None or not ranking:
+    ratio = decision.fallback.max_price_ratio
+    if ratio is None or first is None:
         return None
-    first = ranking[0].estimate.cost
-    if first is None:
-        known = [item.estimate.cost for item in ranking]
-        first = min((cost for cost in known if cost is not None), default=None)
-    return None if first is None else Decimal(str(ratio)) * first
+    cost = first.estimate.cost
+    if cost is None:
+        known = [item.estimate.cost for item in decision.ranking]
+        cost = min((cost for cost in known if cost is not None), default=None)
+    return None if cost is None else Decimal(str(ratio)) * cost

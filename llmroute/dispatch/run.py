@@ -1,29 +1,24 @@
-"""One request on its way: its plan, its attempts and its deadline."""
+"""One request on its way: its plan, its calls and its deadline."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from dataclasses import replace
 
-from llmroute.adapter.adapter import Adapter
-from llmroute.catalog.cost import nano_to_usd
-from llmroute.catalog.model import Target
-from llmroute.dispatch.attempts import Attempts
-from llmroute.dispatch.live import LiveState
-from llmroute.dispatch.pace import Pace
-from llmroute.dispatch.plan import Plan, Step
-from llmroute.dispatch.timers import Timers, timed
+from llmroute.catalog.build import Problem
+from llmroute.catalog.model import Target, authorised
+from llmroute.dispatch.books import Refused
+from llmroute.dispatch.failing import no_target, route_failed
+from llmroute.dispatch.gates import QUEUE
+from llmroute.dispatch.health.health import Admission
+from llmroute.dispatch.plan import Plan, Role, Step
+from llmroute.dispatch.services import Services
+from llmroute.dispatch.trial import Leave, OnAttempt, Trial
 from llmroute.errors import ErrorKind, NoEligibleTarget, RouteFailed, TargetError
 from llmroute.policy.engine.decision import Decision
-from llmroute.policy.facts.facts import estimate_tokens
-from llmroute.types import Chunk, Request, Response, Usage
+from llmroute.types import Attempt, Request, Response
 
-__all__ = ["MAX_ANSWER", "MAX_WAIT", "Run"]
+__all__ = ["MAX_WAIT", "Run"]
 
-#: Characters that an answer may have in all.
-MAX_ANSWER = 16 * 1024 * 1024
 #: Seconds that nobody waits longer for one target: elsewhere is faster.
 MAX_WAIT = 120.0
 
@@ -31,7 +26,7 @@ MAX_WAIT = 120.0
 class Run:
     """One request on its way down a decision's ranking.
 
-    `deadline` is a time of the pace's clock.
+    `deadline` is a time of the pace's clock. `current` is the call whose answer counts now.
     """
 
     def __init__(
@@ -39,194 +34,216 @@ class Run:
         request: Request,
         decision: Decision,
         deadline: float,
-        *,
-        adapter: Adapter,
-        live: LiveState,
-        pace: Pace,
-        attempts: Attempts,
+        services: Services,
+        on_attempt: OnAttempt | None = None,
     ) -> None:
         self.request = request
         self.decision = decision
-        self._adapter = adapter
-        self.attempts = attempts
+        self.services = services
+        self.records: list[Attempt] = []
+        self.passed_over: dict[str, str] = {}
+        self.current: Trial | None = None
+        self._origin = services.pace.clock()
         self._deadline = deadline
-        self._live = live
-        self._pace = pace
+        self._on_attempt = on_attempt
         self._plan = Plan(decision)
+        self._books = services.books.open(decision)
         self._last: TargetError | None = None
-        self._warnings: list[str] = []
-        self._not_before: dict[str, float] = {}
-        self._too_long: list[str] = []
+        self._reread: set[str] = set()
+        self._closed = False
 
-    async def chunks(self, step: Step) -> AsyncGenerator[Chunk, None]:
-        """Stream one target's answer under its timers, measuring it."""
-        target = step.target
-        timers = self._timers(step)
-        self.attempts.begin(target, timers.started)
-        self._warnings = []
-        size = 0
-        source = self._adapter.stream(target, self.request, self._warnings)
-        async with aclosing(timed(source, timers)) as chunks:
-            async for chunk in chunks:
-                self.attempts.saw(chunk)
-                size += _size(chunk)
-                if size > MAX_ANSWER:
-                    message = f"the answer is larger than {MAX_ANSWER:,} characters"
-                    raise TargetError(ErrorKind.MALFORMED, message, code="too_long")
-                yield chunk
-
-    async def whole(self, step: Step) -> Response:
-        """Ask one target for a whole answer in one piece.
-
-        While another target is left, it never takes more than half of the time that remains.
-        """
-        timers = self._timers(step)
-        self.attempts.begin(step.target, timers.started)
-        self._warnings = []
-        try:
-            async with asyncio.timeout(timers.whole):
-                return await self._adapter.complete(step.target, self.request)
-        except TimeoutError as exc:
-            raise timers.whole_error() from exc
-
-    def _timers(self, step: Step) -> Timers:
-        timeouts = step.target.provider.endpoint.timeouts
-        return Timers(timeouts, self._remaining(), step.more, self._pace.clock)
-
-    async def steps(self) -> AsyncGenerator[Step, None]:
-        """Yield the calls to make, waiting before a repeat, until the deadline.
+    async def next(self) -> Trial | None:
+        """Begin the next call, waiting before a repeat; None where there is none in time.
 
         Raises:
             NoEligibleTarget: the decision ranks nobody.
 
         """
-        if not self.decision.ranking:
-            raise NoEligibleTarget(_no_target(self.decision), self.decision)
-        while (step := self._plan.next()) and self._remaining() > 0:
-            if step.repeat and not await self._waited(step.target):
-                continue
-            yield step
+        if not self.decision.ranking and not self.decision.benched:
+            self._close("no_eligible_target", None)
+            raise NoEligibleTarget(no_target(self.decision), self.decision)
+        while self.remaining > 0 and (step := self._plan.next()):
+            trial = await self._begin(step)
+            if trial is not None:
+                self.current = trial
+                return trial
+        return None
 
-    async def _waited(self, target: Target) -> bool:
-        """Wait as long as the target asked for, else with full jitter.
+    async def beside(
+        self, role: Role, request: Request | None = None, *, able: str | None = None
+    ) -> Trial | None:
+        """Begin a call to a target that was not asked yet, with another request if there is one.
 
-        False, without waiting, where that is longer than what is left or than anybody waits.
+        `able` names a capability that it must have. None where there is none.
         """
-        not_before = self._not_before.get(target.id)
-        wait = self._pace.backoff(len(self.attempts.records))
-        if not_before is not None:
-            wait = max(not_before - self._pace.clock(), 0.0)
-        if wait >= min(self._remaining(), MAX_WAIT):
-            self._too_long.append(f"  {target.id} would have to be waited for {wait:.0f} s")
-            return False
-        await self._pace.sleep(wait)
-        return True
+        while self.remaining > 0 and (step := self._plan.other(role, able=able)):
+            trial = await self._begin(step, request)
+            if trial is not None:
+                return trial
+        return None
 
-    def _remaining(self) -> float:
-        return self._deadline - self._pace.clock()
+    @property
+    def remaining(self) -> float:
+        """Seconds until the deadline."""
+        return self._deadline - self.services.pace.clock()
 
-    def failed(self, step: Step, error: TargetError) -> None:
-        """Record a failed call and change the plan accordingly."""
-        error.target = step.target.id
-        self._last = error
-        if error.retry_after is not None:
-            self._not_before[step.target.id] = self._pace.clock() + error.retry_after
-        self.attempts.failed(error)
-        self._plan.failed(step.target, error)
-
-    def succeeded(self, step: Step, response: Response) -> Response:
-        """Record the answer, and return it with its cost, attempts and decision."""
-        target = step.target
-        usage, partly = self._usage(response), _partly(response.usage)
-        response = replace(response, usage=usage)
-        cost = nano_to_usd(self._charge(target, usage, partly))
-        self._learn(target, usage)
-        self.attempts.succeeded(response, cost)
-        self._live.served(self.request, target)
-        return replace(
-            response,
-            target=target.id,
-            cost=cost,
-            warnings=tuple(dict.fromkeys((*self._warnings, *response.warnings))),
-            attempts=tuple(self.attempts.records),
-            decision=self.decision,
+    async def _begin(self, step: Step, request: Request | None = None) -> Trial | None:
+        """Begin a call, with leave in every way that it needs one; None where it is not made."""
+        began = self.services.pace.clock()
+        if not await self._waited(step):
+            return None
+        insist = step.role == "last_resort" or step.target.id in self.decision.behind
+        admission = self.services.health.admit(step.target, insist=insist)
+        if isinstance(admission, Problem):
+            self._pass_over(step, admission.reason)
+            return None
+        leave = await self._leave(step, admission, began)
+        if leave is None:
+            return None
+        self.passed_over.pop(step.target.id, None)
+        return Trial(
+            step,
+            leave,
+            request or self.request,
+            self.decision,
+            self.services,
+            self._books,
+            self._origin,
+            self._ended,
         )
 
-    def _learn(self, target: Target, usage: Usage) -> None:
-        """Let later estimates of this target's tokens learn from its own count of the prompt.
+    async def _leave(self, step: Step, admission: Admission, began: float) -> Leave | None:
+        """Wait for a place, and hold the money; None where either is not to be had."""
+        services, target = self.services, step.target
+        try:
+            await services.gates.enter(
+                target, min(QUEUE, self.remaining) if step.more else self.remaining
+            )
+            held = await self._reserved(target)
+        except Refused as exc:
+            self._pass_over(step, str(exc))
+        except TargetError as exc:
+            self.passed_over[target.id] = exc.message
+            self._plan.queued(step, exc)
+        except BaseException:
+            services.health.passed(target, admission)
+            raise
+        else:
+            tokens = self._count(target)
+            waited = services.pace.clock() - began
+            return Leave(admission, held, waited, self.remaining, tokens)
+        services.health.passed(target, admission)
+        return None
 
-        Images, and answers made of several calls, would say nothing of its tokenizer.
+    async def _reserved(self, target: Target) -> object:
+        """Hold the most that a call may cost; where that fails its place is free again."""
+        until = self.services.pace.wall() + max(self.remaining, 0.0)
+        most = self.decision.estimate(target).cost_max
+        try:
+            return await self._books.reserve(target, most, until)
+        except BaseException:
+            self.services.gates.leave(target)
+            raise
+
+    def _count(self, target: Target) -> int:
+        estimate = self.decision.estimate(target)
+        tokens = estimate.tokens_in + estimate.tokens_out
+        self.services.health.began(target, tokens)
+        return tokens
+
+    def _pass_over(self, step: Step, why: str) -> None:
+        self.passed_over[step.target.id] = why
+        self._plan.taken_back(step)
+
+    async def _waited(self, step: Step) -> bool:
+        """Wait for a target's turn, where a repeat or its rate limit wants that.
+
+        False, without waiting, where that is longer than what is left or than anybody waits,
+        or where its provider's retry budget is drained.
         """
-        guessed = self.request.input_tokens is None and not self.decision.facts["images"]
-        if guessed and not usage.estimated and not usage.parts:
-            self._live.counted(target, self.decision.tokens(target), usage.input)
+        target, services = step.target, self.services
+        now = services.pace.clock()
+        ready, why = services.health.ready(target)
+        wait = ready - now
+        if step.error is not None:
+            provider = target.provider.name
+            budgeted = self.decision.fallback.retry_budget
+            if budgeted and not services.retries.spend(provider, step.error, free=step.free):
+                self._pass_over(step, f"too many calls to {provider} failed to repeat this one")
+                return False
+            asked = step.error.retry_after
+            wait = max(wait, services.pace.backoff(step.repeats) if asked is None else asked)
+        if wait >= min(self.remaining, MAX_WAIT):
+            reason = f": {why}" if ready > now else ""
+            self._pass_over(step, f"it would have to be waited for {wait:.0f} s{reason}")
+            return False
+        if not self._in_time(step, max(wait, 0.0)):
+            return False
+        if wait > 0:
+            await services.pace.sleep(wait)
+        return True
 
-    def _charge(self, target: Target, usage: Usage, partly: bool) -> int | None:
-        """Return nano-dollars; None where the price was unknown when the decision was made.
+    def _in_time(self, step: Step, wait: float) -> bool:
+        """Whether enough time would be left for what is measured to be usual of the target."""
+        facts = self.services.live.of(step.target)
+        left = self.remaining - wait
+        if not facts.measured or left >= facts.first_token:
+            return True
+        usual = f"it usually takes {facts.first_token:.3g} s to its first token"
+        self._pass_over(step, f"{usual}, and {max(left, 0.0):.3g} s are left")
+        return False
 
-        Also None, with a warning, where the answer does not say enough for a price.
-        """
-        price = target.price
-        if price is None or self.decision.estimate(target).cost is None:
-            return None
-        if partly and not price.free:
-            self._warnings.append("the cost is unknown: the provider reported its usage in part")
-            return None
-        for what in price.unpriced(usage):
-            self._warnings.append(f"the cost is unknown: {target.id} has no price for {what}")
-        return price.charge(usage)
+    def _ended(self, record: Attempt) -> None:
+        self.records.append(record)
+        if self._on_attempt:
+            self._on_attempt(record)
 
-    def _usage(self, response: Response) -> Usage:
-        """Return the usage as reported, else an estimate from the texts, marked as such."""
-        usage = response.usage
-        if not usage.estimated or usage.input or usage.output:
-            return usage
-        calls = "".join(call.name + call.arguments for call in response.tool_calls)
-        said = (response.text or "") + (response.reasoning or "") + calls
-        prompt: int = self.decision.facts["tokens"]
-        return replace(usage, input=prompt, output=round(estimate_tokens(said)))
+    def failed(self, trial: Trial, error: TargetError) -> None:
+        """Record a failed call and change the plan accordingly."""
+        self._last, self.current = error, None
+        rotated = self._rotated(trial, error)
+        trial.failed(error, blamed=not rotated)
+        if not rotated:
+            self._plan.failed(trial.step, error)
 
-    def abandoned(self) -> None:
-        """Record that a call ended without an answer or an error of its own."""
-        self.attempts.abandoned()
+    def _rotated(self, trial: Trial, error: TargetError) -> bool:
+        """Ask once more where a credential was refused that has been replaced meanwhile."""
+        provider = trial.target.provider
+        auth = provider.endpoint.auth
+        if error.kind is not ErrorKind.AUTH or auth is None or provider.name in self._reread:
+            return False
+        self._reread.add(provider.name)
+        fresh = auth.reread()
+        if fresh is None:
+            return False
+        self.services.on_rotated(provider.name, fresh)
+        return self._plan.again(trial.step, authorised(trial.target, fresh))
+
+    def abandoned(self, why: str = "the caller went away") -> None:
+        """Record that the request ended without an answer or an error of its own."""
+        if self.current is not None:
+            self.current.abandoned(why)
+            self.current = None
+        self._close("cancelled", None)
+
+    def succeeded(self, trial: Trial, response: Response) -> Response:
+        """Record the answer, and return it with its cost, attempts and decision."""
+        made, self.current = trial.succeeded(response), None
+        self._close("ok", trial.target.id)
+        return replace(made, attempts=tuple(self.records), decision=self.decision)
+
+    def broken(self, error: TargetError) -> None:
+        """Record that the answer broke off after its first content."""
+        self.current = None
+        self._close(error.kind.value, error.target)
+
+    def _close(self, outcome: str, target: str | None) -> None:
+        if not self._closed:
+            self._closed = True
+            self._books.close(outcome, target)
 
     def exhausted(self) -> RouteFailed:
         """Return the error of a request that nobody answered: every attempt, and what to do."""
-        tried = self.attempts.records
-        lines = [f"  {a.target}: {a.message}" + (f" → {a.help}" if a.help else "") for a in tried]
-        if self._plan.over_price:
-            left_out = ", ".join(self._plan.over_price)
-            lines.append(f"  left out by fallback.max_price_ratio: {left_out}")
-        lines += self._too_long
-        if self._remaining() <= 0:
-            lines.append("  the deadline passed")
-        head = f"no answer after {len(tried)} attempt{'s' if len(tried) != 1 else ''}"
-        return RouteFailed("\n".join([f"{head}:", *lines]), tried, self._last)
-
-
-def _partly(usage: Usage) -> bool:
-    """Whether a provider reported some token counts and left out others."""
-    return usage.estimated and bool(usage.input or usage.output)
-
-
-def _size(chunk: Chunk) -> int:
-    called = chunk.tool_call
-    arguments = len(called.arguments) if called else 0
-    return len(chunk.text) + len(chunk.reasoning) + len(chunk.refusal) + arguments
-
-
-def _no_target(decision: Decision) -> str:
-    """Say why nobody is eligible, grouped, with what to do."""
-    if not decision.rejections:
-        return "there is no target: add a provider file, or start a local server"
-    grouped: dict[str, list[str]] = {}
-    for item in decision.rejections:
-        advice = f" → {item.help}" if item.help else ""
-        grouped.setdefault(f"{item.reason}{advice}", []).append(item.target)
-    lines = (f"  {_few(targets)}: {reason}" for reason, targets in grouped.items())
-    return "\n".join(["no target can serve this request:", *lines])
-
-
-def _few(targets: list[str]) -> str:
-    shown = ", ".join(targets[:2])
-    return shown if len(targets) <= 2 else f"{shown} and {len(targets) - 2} more"
+        self._close(self._last.kind.value if self._last else "route_failed", None)
+        over_price, late = self._plan.over_price, self.remaining <= 0
+        return route_failed(self.records, self.passed_over, over_price, late, self._last)

@@ -8,8 +8,11 @@ from dataclasses import replace
 from typing import Self
 
 from llmroute.adapter.answer import collect
-from llmroute.dispatch.plan import Step
+from llmroute.dispatch.answers import refused
+from llmroute.dispatch.continuing import Partial
+from llmroute.dispatch.racing import heard
 from llmroute.dispatch.run import Run
+from llmroute.dispatch.trial import Trial
 from llmroute.errors import StreamInterrupted, TargetError
 from llmroute.policy.engine.decision import Decision
 from llmroute.types import Attempt, Chunk, Response
@@ -39,7 +42,7 @@ class AnswerStream:
     @property
     def attempts(self) -> tuple[Attempt, ...]:
         """The calls made so far."""
-        return tuple(self._run.attempts.records) if self._run else ()
+        return tuple(self._run.records) if self._run else ()
 
     def __aiter__(self) -> Self:
         return self
@@ -59,42 +62,109 @@ class AnswerStream:
 
     async def _all(self) -> AsyncGenerator[Chunk, None]:
         run = self._run = await self._start()
-        async for step in run.steps():
-            committed = False
-            try:
-                async with aclosing(self._one(run, step)) as chunks:
-                    async for chunk in chunks:
-                        committed = True
-                        yield chunk
-            except TargetError as error:
-                run.failed(step, error)
-                if committed:
-                    raise StreamInterrupted(
-                        f"the answer broke off: {error}", run.attempts.records, error
-                    ) from error
-                continue
-            except BaseException:
-                run.abandoned()
-                raise
-            return
+        try:
+            while (trial := await run.next()) is not None:
+                answer = _Answer(run, trial)
+                try:
+                    async with aclosing(answer.chunks()) as chunks:
+                        async for chunk in chunks:
+                            yield chunk
+                except TargetError as error:
+                    run.failed(run.current or trial, error)
+                    if not answer.committed:
+                        continue
+                    async with aclosing(self._rest(run, answer, error)) as rest:
+                        async for chunk in rest:
+                            yield chunk
+                    return
+                self.response = run.succeeded(answer.trial, answer.response)
+                return
+        except BaseException:
+            run.abandoned()
+            raise
         raise run.exhausted()
 
-    async def _one(self, run: Run, step: Step) -> AsyncGenerator[Chunk, None]:
-        """Stream one target's answer; nothing is passed on before its first content."""
-        target = step.target
-        seen: list[Chunk] = []
-        committed = False
-        async with aclosing(run.chunks(step)) as chunks:
+    async def _rest(
+        self, run: Run, broken: _Answer, error: TargetError
+    ) -> AsyncGenerator[Chunk, None]:
+        """Let another target finish an answer that broke off, where the policy allows that.
+
+        Raises:
+            StreamInterrupted: nobody may or can.
+
+        """
+        partial = (
+            Partial.of(run.request, broken.seen) if run.decision.fallback.continuation else None
+        )
+        trial = partial and await run.beside("continuation", partial.request, able="prefill")
+        if not partial or not trial:
+            raise _interrupted(run, error)
+        run.current = trial
+        answer = _Answer(run, trial)
+        try:
+            async with aclosing(answer.chunks()) as chunks:
+                async for chunk in partial.joined(chunks):
+                    yield chunk
+        except TargetError as again:
+            run.failed(trial, again)
+            raise _interrupted(run, again) from error
+        self.response = partial.whole(run.succeeded(trial, answer.response), broken.trial.target)
+
+
+class _Answer:
+    """One call's answer on its way to the caller."""
+
+    def __init__(self, run: Run, trial: Trial) -> None:
+        self._run = run
+        self._refusals = run.decision.fallback.on_refusal == "return"
+        self._thoughts = run.request.reasoning_effort not in (None, "none")
+        self.trial = trial
+        self.seen: list[Chunk] = []
+        self.committed = False
+        self.response: Response
+
+    def _commits(self, chunk: Chunk) -> bool:
+        """Whether a chunk is the first that the caller waits for: text, a tool call, a refusal.
+
+        Reasoning is one where the caller asked for it.
+        """
+        if chunk.text or chunk.tool_call or (chunk.refusal and self._refusals):
+            return True
+        return bool(chunk.reasoning) and self._thoughts
+
+    async def chunks(self) -> AsyncGenerator[Chunk, None]:
+        """Stream the answer; nothing is passed on before its first content."""
+        async with aclosing(heard(self._run, self.trial)) as chunks:
             async for chunk in chunks:
-                seen.append(chunk)
-                if committed:
-                    yield replace(chunk, target=target.id)
-                elif chunk.has_content:
-                    committed = True
-                    for held in seen:
-                        yield replace(held, target=target.id)
-        response = collect(seen, target)
-        if not committed:
-            for held in seen:
-                yield replace(held, target=target.id)
-        self.response = run.succeeded(step, response)
+                self.seen.append(chunk)
+                if self.committed:
+                    yield self._named(chunk)
+                elif self._commits(chunk):
+                    self._commit()
+                    for held in list(self.seen):
+                        yield self._named(held)
+        self.trial = self._run.current or self.trial
+        self.response = collect(self.seen, self.trial.target)
+        if not self.committed:
+            self._refuse()
+            for held in self.seen:
+                yield self._named(held)
+
+    def _commit(self) -> None:
+        self.committed = True
+        self.trial = self._run.current or self.trial
+
+    def _named(self, chunk: Chunk) -> Chunk:
+        return replace(chunk, target=self.trial.target.id)
+
+    def _refuse(self) -> None:
+        response = self.response
+        if not self._refusals and (response.refusal or response.finish_reason == "content_filter"):
+            raise refused(response.refusal)
+
+
+def _interrupted(run: Run, error: TargetError) -> StreamInterrupted:
+    made = StreamInterrupted(f"the answer broke off: {error}", run.records, error)
+    made.__cause__ = error
+    run.broken(error)
+    return made

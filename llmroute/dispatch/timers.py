@@ -1,47 +1,71 @@
-"""The timers of one streamed call: first token, idle and total, each counted from a clock."""
+"""The timers of one call: first token, idle and total, each counted from a clock."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 
-from llmroute.catalog.model import Timeouts
+from llmroute.catalog.model import Target
 from llmroute.errors import ErrorKind, TargetError
-from llmroute.types import Chunk
+from llmroute.types import Chunk, Request
 
-__all__ = ["Timers", "timed"]
+__all__ = ["Timers", "first_token_timer", "timed"]
+
+#: Seconds to the first token where the provider file sets none: of most models, of those that
+#: reason first, and what a model that is not loaded yet takes longer.
+_FIRST, _REASONING, _LOADING = 30.0, 120.0, 150.0
+
+
+def first_token_timer(target: Target, request: Request) -> float:
+    """Return how long a target may take to its first token, in seconds."""
+    declared = target.provider.endpoint.timeouts.first_token
+    if declared is not None:
+        return declared
+    effort = request.reasoning_effort or target.wire.default_effort
+    reasons = target.capabilities.reasoning and effort != "none"
+    return (_REASONING if reasons else _FIRST) + (_LOADING if target.loaded is False else 0.0)
 
 
 class Timers:
     """When one call runs out of time.
 
-    `remaining` is what is left of the whole request, in seconds. While another target is left,
-    the first-token timer never takes more than half of it.
+    `remaining` is what is left of the whole request, in seconds. While another target is left
+    (`more`), the first-token timer never takes more than half of it. Of an answer in one piece
+    the first token is the last one too. `typical` is how long this target usually takes to its
+    first token: one that was given less is not to blame.
     """
 
     def __init__(
-        self, timeouts: Timeouts, remaining: float, more: bool, clock: Callable[[], float]
+        self,
+        target: Target,
+        request: Request,
+        remaining: float,
+        more: bool,
+        clock: Callable[[], float],
+        typical: float = 0.0,
     ) -> None:
+        timeouts = target.provider.endpoint.timeouts
+        streams = target.capabilities.streaming
+        first = first_token_timer(target, request) if streams else timeouts.total
+        share = remaining / 2 if more else remaining
         self._clock = clock
         self._idle = timeouts.idle
+        self._typical = typical
         self.started = clock()
-        share = remaining / 2 if more else remaining
-        self.first_token = min(timeouts.first_token, share)
+        self.first_token = min(first, share)
         self.total = min(timeouts.total, remaining)
-        self.whole = min(timeouts.total, share)
-        cut = self.first_token < timeouts.first_token or self.total < timeouts.total
+        cut = self.first_token < first or self.total < timeouts.total
         self._help = "allow the request more time" if cut else "raise timeouts in the provider file"
+        self._hurried = cut and self.first_token < typical
         self._progress_by = self.started + self.first_token
-        self._waiting_for = f"the first token ({self.first_token:.3g} s)"
-
-    def whole_error(self) -> TargetError:
-        """Return the error of an answer in one piece that did not come in time."""
-        return _timeout(f"the whole answer ({self.whole:.3g} s)", self._help)
+        what = "the first token" if streams else "the whole answer"
+        self._waiting_for = f"{what} ({self.first_token:.3g} s)"
 
     def progressed(self) -> None:
         """Restart the idle timer: something of the answer arrived."""
         self._progress_by = self._clock() + self._idle
         self._waiting_for = f"progress ({self._idle:.3g} s)"
+        self._hurried = False
 
     def left(self) -> float:
         """Seconds until the next timer fires."""
@@ -51,11 +75,12 @@ class Timers:
         """Return the error of the timer that fired."""
         over = self._clock() >= self.started + self.total
         waited = f"the whole answer ({self.total:.3g} s)" if over else self._waiting_for
-        return _timeout(waited, self._help)
-
-
-def _timeout(waited: str, help_text: str) -> TargetError:
-    return TargetError(ErrorKind.TIMEOUT, f"waited for {waited}", help=help_text)
+        return TargetError(
+            ErrorKind.TIMEOUT,
+            f"waited for {waited}",
+            code="cut_short" if self._hurried else "timeout",
+            help=self._help,
+        )
 
 
 async def timed(chunks: AsyncGenerator[Chunk, None], timers: Timers) -> AsyncGenerator[Chunk, None]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from decimal import Decimal
 from typing import Any, Literal
 
-__all__ = ["Fallback", "PolicySource", "Require", "Rule", "Select", "policy_source"]
+from llmroute.config.durations import seconds
+
+__all__ = ["Fallback", "Hedge", "PolicySource", "Require", "Rule", "Select", "policy_source"]
 
 #: Who states a requirement; shown in explanations.
 Origin = Literal["policy", "workspace"]
@@ -43,16 +45,42 @@ class Select:
 
 
 @dataclass(frozen=True, slots=True)
+class Hedge:
+    """A second call beside one that is silent for `after` seconds, for a `share` of requests."""
+
+    after: float
+    share: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
 class Fallback:
     """How far a request may go on after a failure.
 
     `attempts` counts all calls. `max_price_ratio` bounds a fallback's estimate by the first
     target's, None: unbounded. `on_limit`: `spill` to the next target, or `wait` for the limit.
+    `on_refusal`: `return` it, or ask the `next` target. `retry_budget` bounds repeats at a failing
+    provider, `check_schema` holds answers to the request's JSON Schema, `continuation` lets
+    another target finish a broken stream.
     """
 
     attempts: int = 3
     max_price_ratio: float | None = None
     on_limit: Literal["spill", "wait"] = "spill"
+    on_refusal: Literal["return", "next"] = "return"
+    retry_budget: bool = True
+    check_schema: bool = True
+    continuation: bool = False
+    hedge: Hedge | None = None
+
+    @property
+    def view(self) -> dict[str, Any]:
+        """Return plain data: what always counts, and what is not as usual."""
+        always = ("attempts", "max_price_ratio", "on_limit")
+        usual = Fallback()
+        names = [f.name for f in fields(self)]
+        shown = (n for n in names if n in always or getattr(self, n) != getattr(usual, n))
+        values = {name: getattr(self, name) for name in shown}
+        return values | ({"hedge": asdict(self.hedge)} if self.hedge else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +113,7 @@ def policy_source(
         require=tuple(required),
         rules=tuple(_rule(item) for item in data.get("rules", ())),
         select=_select(data.get("select", {})),
-        fallback=Fallback(**data.get("fallback", {})),
+        fallback=_fallback(data.get("fallback", {})),
     )
 
 
@@ -118,6 +146,13 @@ def _rule(data: Mapping[str, Any]) -> Rule:
 
 def _milli(weight: float) -> int:
     return int(Decimal(str(weight)) * 1000)
+
+
+def _fallback(data: Mapping[str, Any]) -> Fallback:
+    hedge = data.get("hedge")
+    if hedge is None:
+        return Fallback(**data)
+    return Fallback(**{**data, "hedge": Hedge(**{**hedge, "after": seconds(hedge["after"])})})
 
 
 def _select(data: Mapping[str, Any]) -> Select:

@@ -60,10 +60,18 @@ def test_one_slow_model_load_is_forgiven_within_minutes(live, clock):
     for _ in range(5):
         call(live, first_token=1.0)
     call(live, first_token=25.0)
-    assert live.of(CLOUD).first_token > 3
+    # the mean is 1 s, so that 25 s count as 8: (5 × 1 + 5 × 1 + 8) / 11
+    assert live.of(CLOUD).first_token == pytest.approx(18 / 11)
     clock.now += 30 * 60
-    # prior 5 × 1, five of 1 and one of 25, each counting 1/8: (5 + 30/8) / (5 + 6/8)
-    assert live.of(CLOUD).first_token == pytest.approx(8.75 / 5.75)
+    # six observations, each counting 1/8: (5 + 13/8) / (5 + 6/8)
+    assert live.of(CLOUD).first_token == pytest.approx(6.625 / 5.75)
+
+
+def test_what_stays_slow_is_known_to_be_slow(live):
+    for _ in range(6):
+        call(live, first_token=25.0)
+    # 8, then 8 × 13/6 = 17.33, then all of it: (5 + 8 + 17.333 + 4 × 25) / 11
+    assert live.of(CLOUD).first_token == pytest.approx((5 + 8 + 104 / 6 + 100) / 11)
 
 
 def test_failures_lower_the_success_share(live):

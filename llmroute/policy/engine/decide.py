@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from random import Random
 
 from llmroute.catalog.build import Problem
+from llmroute.policy.engine.bench import seated
 from llmroute.policy.engine.compiled import CompiledPolicy
 from llmroute.policy.engine.decision import Decision, Ranked, Ranking
 from llmroute.policy.engine.search import Search
 from llmroute.policy.facts.facts import Facts
 from llmroute.policy.scoring.context import Context, Surroundings
+from llmroute.policy.scoring.standing import IN_SERVICE
 from llmroute.types import Request
 
 __all__ = ["decide"]
@@ -36,10 +39,20 @@ def decide(
     are known already.
     """
     context = Context(request, around, policy.reads, facts)
-    search = Search(policy, context, problems or {})
-    scored, reason = _scored(search, random)
-    ranking = Ranking(Ranked(search, place, score) for score, place in scored)
-    return Decision(search, ranking, reason=reason, fingerprint=fingerprint)
+    standing, known = around.standing, problems or {}
+    if standing is IN_SERVICE:
+        search = Search(policy, context, known)
+        scored, reason = _scored(search, random)
+        return Decision(search, _ranking(search, scored), reason=reason, fingerprint=fingerprint)
+    bench = seated(policy, context, {**standing.problems, **known}, random)
+    search = bench.shown
+    scored, reason = _scored(bench.search, random)
+    ranking = _ranking(search, chain(scored, bench.behind))
+    return Decision(search, ranking, reason=reason, fingerprint=fingerprint, bench=bench)
+
+
+def _ranking(search: Search, scored: Iterable[_Scored]) -> Ranking:
+    return Ranking(Ranked(search, place, score) for score, place in scored)
 
 
 def _scored(search: Search, random: Random | None) -> tuple[Iterator[_Scored], str | None]:

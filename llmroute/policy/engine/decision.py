@@ -7,12 +7,14 @@ from functools import cached_property
 from typing import Any, overload
 
 from llmroute.catalog.model import Target
+from llmroute.policy.engine.bench import Bench
 from llmroute.policy.engine.itemise import Details, contributions, details
 from llmroute.policy.engine.search import Search
 from llmroute.policy.scoring.estimate import Estimate
 from llmroute.policy.scoring.live import LiveFacts
 from llmroute.policy.scoring.requirements import Rejection, ignore
 from llmroute.policy.scoring.rules import Contribution
+from llmroute.policy.scoring.standing import Outage
 from llmroute.policy.source import Fallback, PolicySource
 from llmroute.types import Request
 
@@ -130,8 +132,10 @@ class Decision:
         *,
         reason: str | None = None,
         fingerprint: str = "",
+        bench: Bench | None = None,
     ) -> None:
         self._search = search
+        self._bench = bench
         self.ranking = ranking
         self.reason = reason
         self.fingerprint = fingerprint
@@ -165,6 +169,17 @@ class Decision:
     def targets(self) -> tuple[Target, ...]:
         """Every eligible target, in the order in which they would be tried."""
         return tuple(item.target for item in self.ranking)
+
+    @property
+    def behind(self) -> Mapping[str, str]:
+        """The targets that come after all others whatever their score, by id, with the reason."""
+        return (self._bench and self._bench.why) or {}
+
+    @cached_property
+    def benched(self) -> tuple[tuple[Ranked, Outage], ...]:
+        """Those who could serve the request but are out of service for now, best first."""
+        out = self._bench.out if self._bench else ()
+        return tuple((Ranked(self._search, place, score), why) for (score, place), why in out)
 
     @property
     def rejections(self) -> tuple[Rejection, ...]:
@@ -230,10 +245,7 @@ class Decision:
             "facts": dict(self.facts),
             "notes": dict(sorted(self.notes.items())),
             **({"reason": self.reason} if self.reason else {}),
-            "fallback": {
-                "attempts": self.fallback.attempts,
-                "max_price_ratio": self.fallback.max_price_ratio,
-                "on_limit": self.fallback.on_limit,
-            },
+            **({"behind": dict(self.behind)} if self.behind else {}),
+            "fallback": self.fallback.view,
             "fingerprint": self.fingerprint,
         }

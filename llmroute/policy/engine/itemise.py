@@ -9,6 +9,7 @@ from llmroute.policy.engine.search import Search
 from llmroute.policy.scoring.requirements import (
     Note,
     Rejection,
+    budget_rejections,
     caller_rejections,
     ignore,
     need_rejections,
@@ -58,6 +59,7 @@ def _rejections(search: Search, place: int, note: Note) -> Iterator[Rejection]:
         yield Rejection(target.id, "usable", "availability", problem.reason, problem.help)
     yield from caller_rejections(candidate, context)
     yield from need_rejections(candidate, context)
+    yield from budget_rejections(candidate, search.allowances)
     for requirement in search.demanded:
         rejection = requirement.rejection(candidate, context, note)
         if rejection:

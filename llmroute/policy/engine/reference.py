@@ -31,6 +31,7 @@ from llmroute.policy.facts.facts import Facts
 from llmroute.policy.scoring.context import Surroundings, request_view
 from llmroute.policy.scoring.estimate import Estimate, estimate
 from llmroute.policy.scoring.live import LiveFacts
+from llmroute.policy.scoring.standing import Allowance
 from llmroute.policy.source import PolicySource, Rule
 from llmroute.types import Request
 
@@ -89,7 +90,11 @@ def reference(
     """
     out = problems or {}
     cases = _cases(source, targets, request, around)
-    rejected = {case.target.id: tuple(_unmet(case, source, out)) for case in cases}
+    budgets = around.allowances
+    rejected = {
+        case.target.id: (*_unmet(case, source, out), *_unmet_budgets(case, source.name, budgets))
+        for case in cases
+    }
     scored = [(case, _scored(case, source)) for case in cases if not rejected[case.target.id]]
     scored.sort(key=lambda pair: _place(pair[0], pair[1].score, source.select.tie_break))
     rejected |= dict.fromkeys(_silent(targets, request, out), ("usable",))
@@ -167,6 +172,22 @@ def _unmet(case: _Case, source: PolicySource, problems: Mapping[str, Problem]) -
     for item in source.require:
         if _holds(item.when, case, failing=True) and not _holds(item.target, case, failing=False):
             yield item.name
+
+
+def _unmet_budgets(case: _Case, policy: str, budgets: Sequence[Allowance]) -> Iterator[str]:
+    """Yield the hard budgets that the call might exceed; an unknown price might."""
+    asked, target, most = case.request, case.target, case.estimate.cost_max
+    for item in budgets:
+        scope = (
+            (item.tag, asked.tags),
+            (item.caller, (asked.user,)),
+            (item.policy, (policy,)),
+            (item.provider, (target.provider.name,)),
+            (item.target, (target.id,)),
+        )
+        counts = all(wanted is None or wanted in found for wanted, found in scope)
+        if counts and (most is None or most > item.left):
+            yield f"budget {item.budget}"
 
 
 def _unmet_route(case: _Case) -> Iterator[str]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from heapq import heappop, heappush
+from itertools import islice
 from typing import Any
 
 from llmroute.catalog.build import Problem
@@ -63,6 +64,8 @@ class Search:
         if policy.affine:
             _ = context.affinity  # what it is now, for whoever reads it later
         self._max_cost = context.request.route.max_cost
+        #: The hard budgets that the request counts against.
+        self.allowances = context.allowances(policy.source.name)
         #: What a lane lacks of the score: the least points of its rules, less the 1 of its mark.
         self._bias = -1
         #: The most points that looking at a target can add to its lane in `_reach`.
@@ -73,7 +76,8 @@ class Search:
         )
         if self._later:
             self._reach = (self._exact + self._most_later()) & allowed
-        self._checking = bool(self._checks) or self._max_cost is not None
+        limited = self._max_cost is not None or bool(self.allowances)
+        self._checking = bool(self._checks) or limited
         self._visits = bool(self._later) or self._checking
 
     def _allowed(self) -> int:
@@ -262,6 +266,8 @@ class Search:
         limit = self._max_cost
         if limit is not None and too_dear(self.estimate(place), limit):
             return False
+        if self.allowances and self._over_budget(place):
+            return False
         for part, memo in self._checks:
             number = part.classes.class_of[place] if part.classes else place
             passes = memo.get(number)
@@ -271,6 +277,22 @@ class Search:
             if not passes:
                 return False
         return True
+
+    def _over_budget(self, place: int) -> bool:
+        target, estimate = self.policy.targets[place], self.estimate(place)
+        return any(a.covers(target) and a.refusal(estimate) for a in self.allowances)
+
+    def eligible(self, place: int) -> bool:
+        """Whether nothing rejects a target."""
+        return self.score(place) > REJECTED
+
+    def at_least(self, count: int) -> bool:
+        """Whether so many targets are eligible."""
+        places = self.policy.lanes.reaching(self._reach, 1)
+        if not self._checking:
+            return len(places) >= count
+        found = (place for place in places if self.eligible(place))
+        return sum(1 for _ in islice(found, count)) >= count
 
     def _points(self, rule: CompiledRule, place: int) -> int:
         """Return what a rule that applies to the request gives a target."""

@@ -12,6 +12,7 @@ from llmroute.catalog.model import Target
 from llmroute.policy.facts.facts import FACTS, Facts
 from llmroute.policy.scoring.estimate import Estimate, corrected, estimate
 from llmroute.policy.scoring.live import LiveFacts, LiveView
+from llmroute.policy.scoring.standing import IN_SERVICE, Allowance, Standing, allowed_to
 from llmroute.types import Request
 
 __all__ = ["REQUEST_FIELDS", "Candidate", "Context", "Reads", "Surroundings", "request_view"]
@@ -19,14 +20,17 @@ __all__ = ["REQUEST_FIELDS", "Candidate", "Context", "Reads", "Surroundings", "r
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a decision depends on besides the request: time, live state, budgets.
+    """What a decision depends on besides the request: time, live state, budgets, outages.
 
-    `now` is in the workspace's time zone; `budgets` maps a budget's name to its spent share.
+    `now` is in the workspace's time zone; `budgets` maps a budget's name to its spent share,
+    `allowances` are what hard ones leave.
     """
 
     now: datetime
     live: LiveView
     budgets: Mapping[str, float] = field(default_factory=dict)
+    standing: Standing = IN_SERVICE
+    allowances: tuple[Allowance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,11 @@ class Context:
     def counted(self) -> bool:
         """Whether the caller counted the prompt, so that nothing corrects it."""
         return self.request.input_tokens is not None
+
+    def allowances(self, policy: str) -> tuple[Allowance, ...]:
+        """Return the hard budgets that the request counts against under a policy."""
+        known = self.around.allowances
+        return allowed_to(known, self.request, policy) if known else ()
 
     def estimate(self, target: Target, factor: float | None = None) -> Estimate:
         """Return what the request will need at a target.

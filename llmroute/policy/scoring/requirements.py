@@ -23,12 +23,14 @@ from llmroute.policy.facts.needs import NO_LENGTH, UNMET
 from llmroute.policy.scoring.context import Candidate, Context
 from llmroute.policy.scoring.estimate import Estimate
 from llmroute.policy.scoring.stages import Stage, joined, reads_any, stage_of
+from llmroute.policy.scoring.standing import Allowance
 from llmroute.policy.source import Require
 
 __all__ = [
     "CompiledRequire",
     "Note",
     "Rejection",
+    "budget_rejections",
     "caller_rejections",
     "forces_tool",
     "ignore",
@@ -49,7 +51,8 @@ def ignore(_text: str) -> None:
 class Rejection:
     """Why one target may not serve one request.
 
-    `origin` is `policy`, `workspace`, `caller`, `request` (what it needs) or `availability`.
+    `origin` is `policy`, `workspace`, `caller`, `request` (what it needs), `budget` or
+    `availability`.
     """
 
     target: str
@@ -235,6 +238,16 @@ def _unmet_route(candidate: Candidate, context: Context) -> Iterator[tuple[str, 
             yield "require", f"the caller asked for {capability}"
     if route.max_cost is not None:
         yield from _over_cost(candidate, route.max_cost)
+
+
+def budget_rejections(candidate: Candidate, allowances: Sequence[Allowance]) -> Iterator[Rejection]:
+    """Yield the hard budgets that a call might exceed."""
+    target = candidate.target
+    for item in allowances:
+        reason = item.refusal(candidate.estimate) if item.covers(target) else None
+        if reason:
+            name = f"budget {item.budget}"
+            yield Rejection(target.id, name, "budget", reason, "raise its amount in llmroute.yaml")
 
 
 def too_dear(estimate: Estimate, limit: float) -> bool:

@@ -1,0 +1,50 @@
+"""What is said where nobody could serve a request, or nobody did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from llmroute.errors import RouteFailed, TargetError
+from llmroute.policy.engine.decision import Decision
+from llmroute.types import Attempt
+
+__all__ = ["no_target", "route_failed"]
+
+
+def no_target(decision: Decision) -> str:
+    """Say why nobody is eligible, grouped, with what to do."""
+    if not decision.rejections:
+        return "there is no target: add a provider file, or start a local server"
+    grouped: dict[str, list[str]] = {}
+    for item in decision.rejections:
+        advice = f" → {item.help}" if item.help else ""
+        grouped.setdefault(f"{item.reason}{advice}", []).append(item.target)
+    lines = (f"  {_few(targets)}: {reason}" for reason, targets in grouped.items())
+    return "\n".join(["no target can serve this request:", *lines])
+
+
+def route_failed(
+    tried: Sequence[Attempt],
+    passed_over: Mapping[str, str],
+    over_price: Sequence[str],
+    late: bool,
+    last: TargetError | None,
+) -> RouteFailed:
+    """Return the error of a request that nobody answered: every attempt, and what to do.
+
+    `passed_over` are targets that were not called after all, with the reason; `over_price` those
+    that the policy left out for their price; `late`: the deadline passed.
+    """
+    lines = [f"  {a.target}: {a.message}" + (f" → {a.help}" if a.help else "") for a in tried]
+    lines += [f"  {target} was not called: {why}" for target, why in passed_over.items()]
+    if over_price:
+        lines.append(f"  left out by fallback.max_price_ratio: {', '.join(over_price)}")
+    if late:
+        lines.append("  the deadline passed")
+    head = f"no answer after {len(tried)} attempt{'s' if len(tried) != 1 else ''}"
+    return RouteFailed("\n".join([f"{head}:", *lines]), tried, last)
+
+
+def _few(targets: list[str]) -> str:
+    shown = ", ".join(targets[:2])
+    return shown if len(targets) <= 2 else f"{shown} and {len(targets) - 2} more"

@@ -1,0 +1,246 @@
+"""Who can be called now, and who cannot until when: breakers, limits and credentials together.
+
+Dispatch reports how calls end; decisions read `standing`. Circuits are per target, rate limits per
+pool, credentials and accounts per provider. Times are of one monotonic clock; `wall` only words
+them for people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+from threading import Lock
+
+from llmroute.catalog.build import Problem
+from llmroute.catalog.model import Target
+from llmroute.dispatch.health.breaker import Breaker
+from llmroute.dispatch.health.effects import Effect, effect_of
+from llmroute.dispatch.health.limits import Limits
+from llmroute.errors import ErrorKind, TargetError
+from llmroute.policy.scoring.standing import IN_SERVICE, Outage, Standing
+
+__all__ = ["Admission", "Health"]
+
+#: Seconds that a refused credential, an account without money and a model that is not served
+#: are left alone: at first, and at most. Each time in a row it is twice as long.
+_OFF: Mapping[Effect, tuple[float, float]] = {
+    "credential": (60.0, 3600.0),
+    "money": (300.0, 3600.0),
+    "model": (600.0, 3600.0),
+}
+_FOREVER = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Leave to make one call; `probe`: it decides whether a circuit closes."""
+
+    probe: bool = False
+
+
+@dataclass(slots=True)
+class _Off:
+    """What cannot be used for now, and how often in a row that was found."""
+
+    until: float
+    times: int
+    problem: Problem
+
+
+class Health:
+    """Knows the standing of every target; used from several threads."""
+
+    def __init__(
+        self, clock: Callable[[], float], wall: Callable[[], datetime], random: Random | None = None
+    ) -> None:
+        self._clock = clock
+        self._wall = wall
+        self._random = random or Random()  # noqa: S311 - it spreads load, it guards nothing
+        self._lock = Lock()
+        self._breakers: dict[str, Breaker] = {}
+        self._troubled: set[str] = set()
+        self._limited: set[str] = set()
+        self._off: dict[str, _Off] = {}
+        self._limits = Limits()
+        self._standing: tuple[Sequence[Target], Standing, float] | None = None
+
+    def standing(self, targets: Sequence[Target]) -> Standing:
+        """Return who is out now; the same object until something changes."""
+        if not (self._troubled or self._limited or self._off):
+            return IN_SERVICE
+        with self._lock:
+            now, known = self._clock(), self._standing
+            if known is not None and known[0] is targets and now < known[2]:
+                return known[1]
+            standing, until = self._work_out(targets, now)
+            self._standing = (targets, standing, until)
+            return standing
+
+    def admit(self, target: Target, *, insist: bool = False) -> Admission | Problem:
+        """Ask for leave to call a target now; `insist` calls although its circuit is open.
+
+        Returns why not, where another call has found out since the decision was made.
+        """
+        with self._lock:
+            now = self._clock()
+            off = self._off_now(target, now)
+            if off is not None:
+                return off
+            breaker = self._breakers.get(target.id)
+            if breaker is None or breaker.quiet:
+                return Admission()
+            until = breaker.open_until(now)
+            if until is not None:
+                return Admission() if insist else self._circuit(breaker, until, now)
+            self._standing = None
+            return Admission(probe=breaker.begin_probe(now))
+
+    def ready(self, target: Target) -> tuple[float, str]:
+        """Return when the target's rate limit allows the next call, and why not earlier."""
+        with self._lock:
+            return self._limits.ready(target.limit_scope, self._clock())
+
+    def began(self, target: Target, tokens: int) -> None:
+        """Count a call that begins, and its expected tokens, against declared limits."""
+        if target.limits.rpm is None and target.limits.tpm is None:
+            return
+        with self._lock:
+            now = self._clock()
+            self._limits.take(target, tokens, now)
+            self._note_limit(target.limit_scope, now)
+
+    def announced(self, target: Target, headers: Mapping[str, str]) -> None:
+        """Take what an answer's headers say of rate limits."""
+        with self._lock:
+            self._limits.announced(target, headers, self._clock())
+
+    def headroom(self, target: Target) -> float:
+        """Return the free share of the tightest rate limit, 1 where none is known."""
+        return self._limits.headroom(target, self._clock())
+
+    def succeeded(self, target: Target, admission: Admission, unused_tokens: int = 0) -> None:
+        """Note a good answer; `unused_tokens` of those expected were not needed."""
+        with self._lock:
+            now = self._clock()
+            self._limits.served(target)
+            self._limits.give_back(target, unused_tokens, now)
+            for name in (target.id, target.provider.name):
+                if self._off.pop(name, None):
+                    self._standing = None
+            self._breaker(target).succeeded(now, probe=admission.probe)
+            self._note_circuit(target, admission)
+
+    def failed(self, target: Target, error: TargetError, admission: Admission) -> bool | None:
+        """Note a failed call; return False where it says that the target is unwell, else None."""
+        effect = effect_of(error)
+        with self._lock:
+            now, breaker = self._clock(), self._breaker(target)
+            if effect in ("failed", "absent"):
+                breaker.failed(
+                    now, _short(error), probe=admission.probe, nobody_listens=effect == "absent"
+                )
+                self._wait_if_told(target, error, now)
+            else:
+                breaker.passed(probe=admission.probe)
+            if effect == "limit":
+                self._limits.limited(target, error.retry_after, now)
+                self._note_limit(target.limit_scope, now)
+            elif effect in _OFF:
+                name = target.id if effect == "model" else target.provider.name
+                self._switch_off(name, effect, error, now)
+            self._note_circuit(target, admission)
+        return False if effect in ("failed", "absent") else None
+
+    def passed(self, target: Target, admission: Admission) -> None:
+        """Note a call that ended without saying anything, as when the caller went away."""
+        with self._lock:
+            self._breaker(target).passed(probe=admission.probe)
+            self._note_circuit(target, admission)
+
+    def _wait_if_told(self, target: Target, error: TargetError, now: float) -> None:
+        """Stay away from a server that says when it will be less busy."""
+        if error.kind is ErrorKind.OVERLOADED and error.retry_after is not None:
+            self._limits.limited(target, error.retry_after, now)
+            self._note_limit(target.limit_scope, now)
+
+    def _breaker(self, target: Target) -> Breaker:
+        breaker = self._breakers.get(target.id)
+        if breaker is None:
+            breaker = self._breakers[target.id] = Breaker(self._random)
+        return breaker
+
+    def _note_circuit(self, target: Target, admission: Admission) -> None:
+        """Keep the set of targets whose circuit is not simply closed."""
+        troubled = not self._breakers[target.id].quiet
+        if admission.probe or troubled != (target.id in self._troubled):
+            self._standing = None
+            (self._troubled.add if troubled else self._troubled.discard)(target.id)
+
+    def _note_limit(self, scope: str, now: float) -> None:
+        if self._limits.ready(scope, now)[0] > now:
+            self._limited.add(scope)
+            self._standing = None
+
+    def _switch_off(self, name: str, effect: Effect, error: TargetError, now: float) -> None:
+        before = self._off.get(name)
+        times = before.times + 1 if before else 1
+        first, most = _OFF[effect]
+        wait = max(min(first * 2.0 ** (times - 1), most), error.retry_after or 0.0)
+        reason = f"left alone until {self._told(now + wait, now)}: {_short(error)}"
+        help_text = error.help or "it is tried again then"
+        self._off[name] = _Off(now + wait, times, Problem(reason, help_text))
+        self._standing = None
+
+    def _off_now(self, target: Target, now: float) -> Problem | None:
+        for name in (target.id, target.provider.name):
+            off = self._off.get(name)
+            if off is not None and now < off.until:
+                return off.problem
+        return None
+
+    def _circuit(self, breaker: Breaker, until: float, now: float) -> Outage:
+        told = self._told(until, now)
+        reason = f"its circuit is open until {told}: {breaker.why}"
+        return Outage(reason, "it is tried again then", "circuit", until)
+
+    def _work_out(self, targets: Sequence[Target], now: float) -> tuple[Standing, float]:
+        """Return the standing, and until when it holds if nothing else happens."""
+        out: dict[str, Outage] = {}
+        ramping: dict[str, float] = {}
+        change = _FOREVER
+        for name in sorted(self._troubled):
+            breaker = self._breakers[name]
+            until, share = breaker.open_until(now), breaker.share(now)
+            change = min(change, breaker.next_change(now))
+            if until is not None:
+                out[name] = self._circuit(breaker, until, now)
+            elif share < 1.0:
+                ramping[name] = share
+            elif breaker.quiet:
+                self._troubled.discard(name)
+        for scope in sorted(self._limited):
+            until, why = self._limits.ready(scope, now)
+            if until <= now:
+                self._limited.discard(scope)
+                continue
+            change = min(change, until)
+            reason = f"its rate limit is used up until {self._told(until, now)}: {why}"
+            outage = Outage(reason, "it is called again then", "limit", until)
+            out |= {t.id: outage for t in targets if t.limit_scope == scope}
+        problems = {name: off.problem for name, off in self._off.items() if now < off.until}
+        change = min([change, *(off.until for off in self._off.values() if now < off.until)])
+        if not (out or problems or ramping):
+            return IN_SERVICE, change
+        return Standing(out, problems, ramping), change
+
+    def _told(self, until: float, now: float) -> str:
+        """Return a time of the clock as people tell it."""
+        when = self._wall() + timedelta(seconds=min(until - now, 366 * 86_400.0))
+        return f"{when:%H:%M:%S}" if until - now < 43_200 else f"{when:%Y-%m-%d %H:%M}"
+
+
+def _short(error: TargetError) -> str:
+    status = f" {error.status}" if error.status is not None else ""
+    return f"{error.kind}{status}, {error.message[:120]}"

@@ -1,0 +1,145 @@
+"""Rate limits by pool: when a provider said to come back, what it said is left, what was declared.
+
+Models that share a limit (`limits.pool`, else a provider) share what is known of it. A 429 keeps
+everybody of its pool waiting; headers that announce what is left only lower the headroom; the
+declared `rpm` and `tpm` are held here, so that they need not be run into.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from llmroute.catalog.model import Target
+from llmroute.dispatch.health.quotas import quotas
+
+__all__ = ["Limits"]
+
+#: Seconds to stay away after a 429 that does not say how long: the first time, and at most.
+_BARE, _BARE_MOST = 1.0, 60.0
+#: A wait that is longer than a day is no wait but a mistake.
+_ABSURD = 86_400.0
+_MINUTE = 60.0
+
+
+@dataclass(slots=True)
+class _Bucket:
+    """What a minute allows, refilled steadily."""
+
+    size: float
+    level: float
+    at: float
+
+    def now(self, now: float) -> float:
+        self.level = min(self.size, self.level + (now - self.at) * self.size / _MINUTE)
+        self.at = now
+        return self.level
+
+    def ready(self, amount: float, now: float) -> float:
+        """Return when an amount is there; more than a minute allows is there when it is full."""
+        missing = min(amount, self.size) - self.now(now)
+        return now + missing * _MINUTE / self.size if missing > 0 else now
+
+
+@dataclass(slots=True)
+class _Pool:
+    """What is known of one limit."""
+
+    until: float = 0.0
+    why: str = ""
+    limited_in_a_row: int = 0
+    quotas: dict[str, tuple[float, float, float]] = field(default_factory=dict)
+    requests: _Bucket | None = None
+    tokens: _Bucket | None = None
+
+
+class Limits:
+    """Rate limits of all pools; a pool is a target's `limit_scope`, times are of one clock."""
+
+    def __init__(self) -> None:
+        self._pools: dict[str, _Pool] = {}
+
+    def limited(self, target: Target, retry_after: float | None, now: float) -> float:
+        """Note a 429 and return when to come back."""
+        pool = self._pool(target, now)
+        pool.limited_in_a_row += 1
+        wait = retry_after
+        if wait is None or wait > _ABSURD:
+            wait = min(_BARE * 2.0 ** (pool.limited_in_a_row - 1), _BARE_MOST)
+        pool.until = max(pool.until, now + wait)
+        pool.why = "the provider answered 429" + ("" if wait == retry_after else ", with no time")
+        return pool.until
+
+    def served(self, target: Target) -> None:
+        """Note an answer: the limit is not used up."""
+        pool = self._pools.get(target.limit_scope)
+        if pool is not None:
+            pool.limited_in_a_row = 0
+
+    def announced(self, target: Target, headers: Mapping[str, str], now: float) -> None:
+        """Note what an answer's headers say is left."""
+        for quota in quotas(headers):
+            pool = self._pool(target, now)
+            pool.quotas[quota.name] = (quota.free, now, now + quota.reset)
+
+    def take(self, target: Target, tokens: int, now: float) -> None:
+        """Count a call, and the tokens that it is expected to need, against declared limits."""
+        if target.limits.rpm is None and target.limits.tpm is None:
+            return
+        pool = self._pool(target, now)
+        for bucket, amount in ((pool.requests, 1), (pool.tokens, tokens)):
+            if bucket is not None:
+                bucket.now(now)
+                bucket.level -= amount
+
+    def give_back(self, target: Target, tokens: int, now: float) -> None:
+        """Correct `take` by what a call needed less (or, below 0, more) than expected."""
+        pool = self._pools.get(target.limit_scope)
+        if pool is not None and pool.tokens is not None:
+            pool.tokens.now(now)
+            pool.tokens.level = min(pool.tokens.level + tokens, pool.tokens.size)
+
+    def ready(self, scope: str, now: float) -> tuple[float, str]:
+        """Return when the next call of a pool may be made, and why not earlier."""
+        pool = self._pools.get(scope)
+        if pool is None:
+            return now, ""
+        found = [(pool.until, pool.why)]
+        if pool.requests is not None:
+            found.append((pool.requests.ready(1, now), f"{pool.requests.size:g} rpm are used up"))
+        if pool.tokens is not None:
+            found.append((pool.tokens.ready(1, now), f"{pool.tokens.size:g} tpm are used up"))
+        return max(found)
+
+    def waiting(self, now: float) -> dict[str, tuple[float, str]]:
+        """Return the pools that have to wait: until when, and why."""
+        found = {scope: self.ready(scope, now) for scope in self._pools}
+        return {scope: item for scope, item in found.items() if item[0] > now}
+
+    def headroom(self, target: Target, now: float) -> float:
+        """Return the free share of the tightest limit, 1 where nothing is known."""
+        pool = self._pools.get(target.limit_scope)
+        if pool is None:
+            return 1.0
+        shares = [_free(*quota, now) for quota in pool.quotas.values()]
+        buckets = (pool.requests, pool.tokens)
+        shares += [max(b.now(now), 0.0) / b.size for b in buckets if b is not None]
+        return 0.0 if pool.until > now else min(shares, default=1.0)
+
+    def _pool(self, target: Target, now: float) -> _Pool:
+        pool = self._pools.get(target.limit_scope)
+        if pool is None:
+            pool = self._pools[target.limit_scope] = _Pool()
+        rpm, tpm = target.limits.rpm, target.limits.tpm
+        if rpm and (pool.requests is None or pool.requests.size != rpm):
+            pool.requests = _Bucket(rpm, rpm, now)
+        if tpm and (pool.tokens is None or pool.tokens.size != tpm):
+            pool.tokens = _Bucket(tpm, tpm, now)
+        return pool
+
+
+def _free(free: float, since: float, reset: float, now: float) -> float:
+    """Return a free share that grows evenly from when it was announced until its reset."""
+    if now >= reset:
+        return 1.0
+    return free + (1.0 - free) * (now - since) / (reset - since)

@@ -1,0 +1,41 @@
+"""What every request on its way shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from llmroute.adapter.adapter import Adapter
+from llmroute.catalog.model import Auth
+from llmroute.dispatch.books import Books, NoBooks
+from llmroute.dispatch.gates import Gates
+from llmroute.dispatch.health.health import Health
+from llmroute.dispatch.health.retries import RetryBudget
+from llmroute.dispatch.hedges import HedgeCount
+from llmroute.dispatch.live import LiveState
+from llmroute.dispatch.pace import Pace
+
+__all__ = ["Services"]
+
+
+def _ignore(_provider: str, _auth: Auth) -> None:
+    """Take no note of an exchanged credential."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Who is called through, what is known of targets, and who keeps count of what.
+
+    All of it may be used from several threads and event loops. `on_rotated` takes a provider's
+    name and the credential that has replaced a refused one.
+    """
+
+    adapter: Adapter
+    live: LiveState
+    health: Health
+    pace: Pace
+    books: Books = field(default_factory=NoBooks)
+    gates: Gates = field(default_factory=Gates)
+    retries: RetryBudget = field(default_factory=RetryBudget)
+    hedges: HedgeCount = field(default_factory=HedgeCount)
+    on_rotated: Callable[[str, Auth], None] = _ignore
