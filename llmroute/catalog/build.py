@@ -13,6 +13,7 @@ from llmroute.catalog.declared import Declaration
 from llmroute.catalog.discovery import dialect_named
 from llmroute.catalog.model import Auth, Discover, Endpoint, Limits, Provider, Target, Timeouts
 from llmroute.catalog.targets import build_target, merge
+from llmroute.config.addresses import farthest
 from llmroute.config.durations import seconds
 from llmroute.config.expand import base_url
 from llmroute.config.secrets import Secret, SecretError, resolve
@@ -156,7 +157,8 @@ def _provider(
     file: str,
     declared: Mapping[str, Declaration],
 ) -> Provider:
-    endpoint = replace(_endpoint(source["endpoint"], workspace), declared=declared)
+    local = source["locality"] == "local"
+    endpoint = replace(_endpoint(source["endpoint"], workspace, local=local), declared=declared)
     return Provider(
         name=source["provider"],
         locality=source["locality"],
@@ -177,15 +179,15 @@ def _discover(data: Mapping[str, Any] | None, endpoint: Endpoint) -> Discover | 
     return Discover(dialect, seconds(data.get("interval", 60)))
 
 
-def _endpoint(data: Mapping[str, Any], workspace: Workspace) -> Endpoint:
+def _endpoint(data: Mapping[str, Any], workspace: Workspace, *, local: bool) -> Endpoint:
     environment = workspace.environment
-    address = data.get("base_url")
+    address = base_url(data["base_url"], environment) if data.get("base_url") else None
     names = [name for name in data.get("pass_environment", ()) if name in environment]
     timeouts = {name: seconds(value) for name, value in data.get("timeouts", {}).items()}
     return Endpoint(
         transport=data["transport"],
         protocol=data["protocol"],
-        base_url=base_url(address, environment) if address else None,
+        base_url=address,
         auth=_auth(data.get("auth", "none"), workspace),
         headers=data.get("headers", {}),
         body=data.get("body", {}),
@@ -194,6 +196,7 @@ def _endpoint(data: Mapping[str, Any], workspace: Workspace) -> Endpoint:
         environment=data.get("environment", {}),
         passed={name: Secret(environment[name]) for name in names},
         model_prefix=data.get("model_prefix", ""),
+        farthest=farthest(address, local=local) if address else "public",
     )
 
 

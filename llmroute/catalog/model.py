@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from llmroute.catalog.cost import Price
 from llmroute.catalog.declared import Declaration
+from llmroute.config.addresses import Reach
 from llmroute.config.secrets import Secret
 
 __all__ = [
@@ -130,7 +131,8 @@ class Endpoint:
 
     `environment` holds the variables that its file sets for a program, `passed` those that the
     program gets from the process's own environment. `declared` are the protocols of its
-    workspace that are declared in YAML, by name.
+    workspace that are declared in YAML, by name. `farthest` is how far the address that its host
+    name leads to may lie; `public` is not checked.
     """
 
     transport: str
@@ -145,6 +147,7 @@ class Endpoint:
     passed: Mapping[str, Secret] = field(default_factory=dict)
     model_prefix: str = ""
     declared: Mapping[str, Declaration] = field(default_factory=dict, repr=False, compare=False)
+    farthest: Reach = "public"
 
     def variables(self) -> dict[str, str]:
         """Return the whole environment of a program, secrets revealed: for starting it only."""
