@@ -16,7 +16,7 @@ from llmroute.catalog.targets import build_target, merge
 from llmroute.config.addresses import farthest
 from llmroute.config.durations import seconds
 from llmroute.config.expand import base_url
-from llmroute.config.secrets import Secret, SecretError, resolve
+from llmroute.config.secrets import Secret, SecretError, SecretSource, resolve
 from llmroute.config.workspace import Workspace
 
 __all__ = ["Catalog", "Problem", "build_catalog"]
@@ -74,6 +74,16 @@ class Catalog:
             targets=_sorted((*self.targets, *targets)),
             sources={**self.sources, provider.name: {}},
         )
+
+    def with_auth(self, name: str, auth: Auth) -> Catalog:
+        """Return the catalogue after a provider's secret was exchanged; see `Auth.reread`."""
+        old = self.providers[name]
+        provider = replace(old, endpoint=replace(old.endpoint, auth=auth))
+        targets = [
+            replace(t, provider=provider) if t.provider.name == name else t for t in self.targets
+        ]
+        providers = {**self.providers, name: provider}
+        return replace(self, providers=providers, targets=tuple(targets))
 
     def _problems_but(self, name: str) -> dict[str, Problem]:
         prefix = f"{name}/"
@@ -206,11 +216,12 @@ def _auth(data: Any, workspace: Workspace) -> Auth | None:
     bearer = data.get("bearer")
     header, prefix = ("authorization", "Bearer ") if bearer else (data["header"].lower(), "")
     reference: str = bearer or data["value"]
+    source = SecretSource(reference, workspace.variables, Path(workspace.root))
     try:
         secret = resolve(reference, workspace.environment, Path(workspace.root))
     except SecretError as exc:
-        return Auth(header, prefix, reference, None, str(exc))
-    return Auth(header, prefix, reference, secret)
+        return Auth(header, prefix, reference, None, str(exc), source)
+    return Auth(header, prefix, reference, secret, source=source)
 
 
 def _unusable(provider: Provider, environment: Mapping[str, str]) -> Problem | None:

@@ -6,14 +6,14 @@ All of it is data from provider files (and discovery); nothing here calls anythi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Literal
 
 from llmroute.catalog.cost import Price
 from llmroute.catalog.declared import Declaration
 from llmroute.config.addresses import Reach
-from llmroute.config.secrets import Secret
+from llmroute.config.secrets import Secret, SecretSource
 
 __all__ = [
     "Auth",
@@ -115,7 +115,7 @@ class Auth:
     """How a call proves who it is: one header made of a secret.
 
     `secret` is None where the reference could not be resolved; `missing` then says why and
-    what to do.
+    what to do. `source` is where it came from, None where it was made in Python.
     """
 
     header: str
@@ -123,6 +123,16 @@ class Auth:
     reference: str
     secret: Secret | None
     missing: str | None = None
+    source: SecretSource | None = field(default=None, repr=False, compare=False)
+
+    def reread(self) -> Auth | None:
+        """Return this with the secret that its reference leads to now.
+
+        None where that is the same one, or none: then there is nothing to try again with. It
+        takes a look at a variable or a small file, so once for each refusal is cheap.
+        """
+        secret = self.source.changed(self.secret) if self.source else None
+        return None if secret is None else replace(self, secret=secret, missing=None)
 
 
 @dataclass(frozen=True, slots=True)
