@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from llmroute.adapter.answer import Tally, check_answer, collect
-from llmroute.adapter.classify import scrub
 from llmroute.adapter.protocols import Encoded, WireProtocol, protocol
 from llmroute.adapter.reading import Source, read_json, read_stream, read_whole
+from llmroute.adapter.scrubbing import scrub
 from llmroute.adapter.transports import TRANSPORTS, make_transport
 from llmroute.adapter.transports.base import Call, Reply, Transport
 from llmroute.catalog.model import Endpoint, Target
@@ -40,7 +40,7 @@ class Adapter:
             TargetError: the target or its protocol cannot carry the request.
 
         """
-        with _blame(target):
+        with _blame(target, request):
             return _dialect(target).encode(request, target, stream=stream)
 
     async def complete(
@@ -58,7 +58,7 @@ class Adapter:
         dialect = _dialect(target)
         if dialect.only_streams:
             return await self._complete_stream(target, request, on_headers)
-        with _blame(target):
+        with _blame(target, request):
             encoded = _encoded(dialect, request, target, stream=False)
             async with self._opened(_call(target, encoded, stream=False)) as reply:
                 on_headers(reply.headers)
@@ -131,7 +131,7 @@ class Adapter:
         warnings: list[str] = []
         async with aclosing(self._stream(target, request, warnings, on_headers)) as stream:
             chunks = [chunk async for chunk in stream]
-        with _blame(target):
+        with _blame(target, request):
             response = collect(chunks, target)
         return replace(response, warnings=tuple(dict.fromkeys((*warnings, *response.warnings))))
 
@@ -139,7 +139,7 @@ class Adapter:
         self, target: Target, request: Request, warnings: list[str], on_headers: OnHeaders
     ) -> AsyncGenerator[Chunk, None]:
         dialect = _dialect(target)
-        with _blame(target):
+        with _blame(target, request):
             encoded = _encoded(dialect, request, target, stream=True)
             warnings += encoded.warnings
             async with (
@@ -193,11 +193,11 @@ def _call(target: Target, encoded: Encoded, *, stream: bool) -> Call:
 
 
 @contextmanager
-def _blame(target: Target) -> Iterator[None]:
-    """Put the target's name into errors, and take its secret out of them."""
+def _blame(target: Target, request: Request) -> Iterator[None]:
+    """Put the target's name into errors, and take its secret and the prompt out of them."""
     try:
         yield
     except TargetError as exc:
         exc.target = exc.target or target.id
-        scrub(exc, target.provider.endpoint)
+        scrub(exc, target.provider.endpoint, request.messages)
         raise

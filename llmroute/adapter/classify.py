@@ -15,7 +15,7 @@ from llmroute.adapter.transports.base import shown_url
 from llmroute.catalog.model import Endpoint
 from llmroute.errors import ErrorKind, TargetError
 
-__all__ = ["MAX_NATIVE", "ErrorFacts", "classify", "help_for", "kind_of", "retry_after", "scrub"]
+__all__ = ["MAX_NATIVE", "ErrorFacts", "classify", "help_for", "kind_of", "retry_after"]
 
 #: How much of a provider's error body is kept, in characters.
 MAX_NATIVE = 8192
@@ -24,8 +24,6 @@ _SHOWN = 300
 #: The header `x-should-retry` of OpenAI and Anthropic, which goes before the status.
 _SHOULD_RETRY = {"true": True, "false": False}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-#: Names of environment variables whose values are nobody's business.
-_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,22 +190,3 @@ def _date(value: str | None) -> datetime | None:
     except (ValueError, IndexError):
         return None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-
-
-def scrub(error: TargetError, endpoint: Endpoint) -> None:
-    """Blacken the endpoint's secrets wherever a provider has echoed them."""
-    secrets = _secrets(endpoint)
-    native = _text(error.native) if secrets else ""
-    for secret in secrets:
-        if secret in error.message:
-            error.message = error.message.replace(secret, "***")
-            error.args = (error.message,)
-        if secret in native:
-            error.native = native = native.replace(secret, "***")
-
-
-def _secrets(endpoint: Endpoint) -> list[str]:
-    secret = endpoint.auth.secret if endpoint.auth else None
-    variables = endpoint.variables().items()
-    passed = [value for name, value in variables if value and _SECRET_NAME.search(name)]
-    return [secret.reveal(), *passed] if secret else passed

@@ -22,9 +22,10 @@ from llmroute.catalog.model import (
     authorised,
 )
 from llmroute.catalog.targets import build_target, merge
+from llmroute.config.addresses import farthest
 from llmroute.config.durations import seconds
 from llmroute.config.expand import base_url
-from llmroute.config.secrets import Secret, SecretError, resolve
+from llmroute.config.secrets import Secret, SecretError, SecretSource, resolve
 from llmroute.config.workspace import Workspace
 
 __all__ = ["Catalog", "Problem", "build_catalog"]
@@ -89,6 +90,16 @@ class Catalog:
             targets=_sorted((*self.targets, *targets)),
             sources={**self.sources, provider.name: {}},
         )
+
+    def with_auth(self, name: str, auth: Auth) -> Catalog:
+        """Return the catalogue after a provider's secret was exchanged; see `Auth.reread`."""
+        old = self.providers[name]
+        provider = replace(old, endpoint=replace(old.endpoint, auth=auth))
+        targets = [
+            replace(t, provider=provider) if t.provider.name == name else t for t in self.targets
+        ]
+        providers = {**self.providers, name: provider}
+        return replace(self, providers=providers, targets=tuple(targets))
 
     def _problems_but(self, name: str) -> dict[str, Problem]:
         prefix = f"{name}/"
@@ -172,7 +183,8 @@ def _provider(
     file: str,
     declared: Mapping[str, Declaration],
 ) -> Provider:
-    endpoint = replace(_endpoint(source["endpoint"], workspace), declared=declared)
+    local = source["locality"] == "local"
+    endpoint = replace(_endpoint(source["endpoint"], workspace, local=local), declared=declared)
     return Provider(
         name=source["provider"],
         locality=source["locality"],
@@ -193,15 +205,15 @@ def _discover(data: Mapping[str, Any] | None, endpoint: Endpoint) -> Discover | 
     return Discover(dialect, seconds(data.get("interval", 60)))
 
 
-def _endpoint(data: Mapping[str, Any], workspace: Workspace) -> Endpoint:
+def _endpoint(data: Mapping[str, Any], workspace: Workspace, *, local: bool) -> Endpoint:
     environment = workspace.environment
-    address = data.get("base_url")
+    address = base_url(data["base_url"], environment) if data.get("base_url") else None
     names = [name for name in data.get("pass_environment", ()) if name in environment]
     timeouts = {name: seconds(value) for name, value in data.get("timeouts", {}).items()}
     return Endpoint(
         transport=data["transport"],
         protocol=data["protocol"],
-        base_url=base_url(address, environment) if address else None,
+        base_url=address,
         auth=_auth(data.get("auth", "none"), workspace),
         headers=data.get("headers", {}),
         body=data.get("body", {}),
@@ -210,6 +222,7 @@ def _endpoint(data: Mapping[str, Any], workspace: Workspace) -> Endpoint:
         environment=data.get("environment", {}),
         passed={name: Secret(environment[name]) for name in names},
         model_prefix=data.get("model_prefix", ""),
+        farthest=farthest(address, local=local) if address else "public",
     )
 
 
@@ -219,11 +232,12 @@ def _auth(data: Any, workspace: Workspace) -> Auth | None:
     bearer = data.get("bearer")
     header, prefix = ("authorization", "Bearer ") if bearer else (data["header"].lower(), "")
     reference: str = bearer or data["value"]
+    source = SecretSource(reference, workspace.variables, Path(workspace.root))
     try:
         secret = resolve(reference, workspace.environment, Path(workspace.root))
     except SecretError as exc:
-        return Auth(header, prefix, reference, None, str(exc))
-    return Auth(header, prefix, reference, secret)
+        return Auth(header, prefix, reference, None, str(exc), source)
+    return Auth(header, prefix, reference, secret, source=source)
 
 
 def _unusable(provider: Provider, environment: Mapping[str, str]) -> Problem | None:

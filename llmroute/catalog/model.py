@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from llmroute.catalog.cost import Price
 from llmroute.catalog.declared import Declaration
-from llmroute.config.secrets import Secret
+from llmroute.config.addresses import Reach
+from llmroute.config.secrets import Secret, SecretSource
 
 __all__ = [
     "Auth",
@@ -118,7 +119,7 @@ class Auth:
     """How a call proves who it is: one header made of a secret.
 
     `secret` is None where the reference could not be resolved; `missing` then says why and
-    what to do.
+    what to do. `source` is where it came from, None where it was made in Python.
     """
 
     header: str
@@ -126,6 +127,16 @@ class Auth:
     reference: str
     secret: Secret | None
     missing: str | None = None
+    source: SecretSource | None = field(default=None, repr=False, compare=False)
+
+    def reread(self) -> Auth | None:
+        """Return this with the secret that its reference leads to now.
+
+        None where that is the same one, or none: then there is nothing to try again with. It
+        takes a look at a variable or a small file, so once for each refusal is cheap.
+        """
+        secret = self.source.changed(self.secret) if self.source else None
+        return None if secret is None else replace(self, secret=secret, missing=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +145,8 @@ class Endpoint:
 
     `environment` holds the variables that its file sets for a program, `passed` those that the
     program gets from the process's own environment. `declared` are the protocols of its
-    workspace that are declared in YAML, by name.
+    workspace that are declared in YAML, by name. `farthest` is how far the address that its host
+    name leads to may lie; `public` is not checked.
     """
 
     transport: str
@@ -149,6 +161,7 @@ class Endpoint:
     passed: Mapping[str, Secret] = field(default_factory=dict)
     model_prefix: str = ""
     declared: Mapping[str, Declaration] = field(default_factory=dict, repr=False, compare=False)
+    farthest: Reach = "public"
 
     def variables(self) -> dict[str, str]:
         """Return the whole environment of a program, secrets revealed: for starting it only."""

@@ -2,19 +2,30 @@
 
 A host counts as private where it is a private address, or a name that only a private network
 can resolve: one without a dot, or under a suffix reserved for such use (RFC 6762, RFC 8375,
-RFC 9476, ICANN's `.internal`). What a name leads to is checked again when it is called.
+RFC 9476, ICANN's `.internal`). What a name leads to is checked again when it is called, with
+`reach_of`.
+
+Private are the addresses of RFC 1918, RFC 6598 and RFC 4193. Link-local addresses are not, and no
+`base_url` may be one: under them machines in clouds hand out their credentials.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Literal, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-__all__ = ["Address", "AddressError", "Reach", "classify"]
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+__all__ = ["Address", "AddressError", "Reach", "classify", "farthest", "reach_of"]
 
 Reach = Literal["loopback", "private", "public"]
 
 _PRIVATE_SUFFIXES = (".local", ".lan", ".internal", ".home.arpa", ".localdomain", ".home", ".corp")
+_PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+#: Where machines in clouds ask for their credentials: link-local, and two that look private.
+_METADATA = ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "100.100.100.200/32")
 _NUMERIC_LABEL = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)\Z")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\Z")
 
@@ -67,27 +78,64 @@ def _help(query: str) -> str:
     return f"end it before `?` or `#`{also}"
 
 
+def farthest(url: str, *, local: bool) -> Reach:
+    """Return how far the address behind a checked `base_url` may lie when it is called.
+
+    Without encryption no farther than its text says; a local provider never leaves the private
+    network. Otherwise the certificate proves who answers.
+
+    Raises:
+        AddressError: as for `classify`.
+
+    """
+    address = classify(url)
+    if address.scheme == "http" or address.reach == "loopback":
+        return address.reach
+    return "private" if local else "public"
+
+
+def reach_of(address: str) -> Reach:
+    """Return how far an IP address lies; one that a network's own machine answers is `public`.
+
+    Raises:
+        ValueError: it is no IP address.
+
+    """
+    from ipaddress import IPv6Address, ip_address
+
+    parsed = ip_address(address)
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    if parsed.is_loopback:
+        return "loopback"
+    return "private" if _within(parsed, _PRIVATE) and not _within(parsed, _METADATA) else "public"
+
+
+def _within(address: IPv4Address | IPv6Address, networks: tuple[str, ...]) -> bool:
+    return any(address in network for network in _networks(networks))
+
+
+@cache
+def _networks(texts: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
+    from ipaddress import ip_network
+
+    return tuple(ip_network(text) for text in texts)
+
+
 def _reach(host: str) -> Reach:
     from ipaddress import ip_address
 
     try:
-        return _reach_of_address(ip_address(host))
+        address = ip_address(host)
     except ValueError:
         return _reach_of_name(host)
-
-
-def _reach_of_address(address: object) -> Reach:
-    from ipaddress import IPv4Address, IPv6Address, ip_network
-
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    if not isinstance(address, IPv4Address | IPv6Address):
-        return "public"
-    if address.is_loopback:
-        return "loopback"
-    shared = address.version == 4 and address in ip_network("100.64.0.0/10")
-    private = address.is_private and not address.is_unspecified and not address.is_reserved
-    return "private" if private or shared else "public"
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    if _within(mapped, _METADATA):
+        raise AddressError(
+            f"{host} is an address where machines in clouds hand out their credentials",
+            "write the address of the server itself",
+        )
+    return reach_of(host)
 
 
 def _reach_of_name(host: str) -> Reach:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from unicodedata import is_normalized, normalize
 
 from llmroute.config.diagnostics import Diagnostic
 from llmroute.config.document import Node, Place, span_of
@@ -17,8 +18,9 @@ from llmroute.config.quoting import is_expression_place, quote_help, quote_messa
 from llmroute.config.scalars import Fault, quoted, resolve
 from llmroute.config.source import Source, Span
 
-__all__ = ["Composer", "CutShort", "Frame", "Stop"]
+__all__ = ["MAX_DEPTH", "Composer", "CutShort", "Frame", "Stop"]
 
+#: How deep lists and maps may stand in one another.
 MAX_DEPTH = 32
 MAX_FINDINGS = 100
 
@@ -177,6 +179,10 @@ class Composer:
             self.report("yaml-tag", "a key cannot have a tag", span_of(event), help_text)
         elif event.implicit[0]:
             self._check_plain_key(frame, text, event)
+        if not text.isascii() and not is_normalized("NFC", text):
+            message = f"the key `{text}` holds letters with loose accents, and looks like another"
+            help_text = f"write {quoted(normalize('NFC', text))}"
+            self.report("yaml-key", message, span_of(event), help_text)
         if frame.key is not _DROPPED and text in frame.data:
             first = frame.children[text].key
             self.report(

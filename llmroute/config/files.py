@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from llmroute.config.diagnostics import Diagnostic, Severity
+from llmroute.config.opening import read_regular
 from llmroute.config.source import Source, Span
 from llmroute.config.yaml import MAX_BYTES, Document, decode, parse, too_large
 
@@ -24,6 +25,7 @@ __all__ = [
     "list_yaml",
     "read_document",
     "unread",
+    "writable",
 ]
 
 #: Folders of a workspace whose files belong to it.
@@ -59,7 +61,7 @@ def list_yaml(folder: Path) -> tuple[list[Path], list[Diagnostic]]:
     """
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        findings = list(_writable(folder, folder.stat().st_mode))
+        findings = list(writable(folder, folder.stat().st_mode))
     except OSError as exc:
         message = f"the folder cannot be read: {exc.strerror}"
         return [], [file_finding("file-unreadable", label_of(folder), message, "check the path")]
@@ -97,7 +99,8 @@ def unread(path: Path) -> Diagnostic:
     return file_finding("file-ignored", label_of(path), message, hint, "warning")
 
 
-def _writable(path: Path, mode: int) -> Iterator[Diagnostic]:
+def writable(path: Path, mode: int) -> Iterator[Diagnostic]:
+    """Report a file or folder that everybody can write to, by its mode."""
     if mode & stat.S_IWOTH and os.name != "nt":
         message = "everybody on this machine can write here"
         yield file_finding("file-writable", label_of(path), message, f"run chmod o-w {path}")
@@ -125,14 +128,21 @@ def read_document(path: Path, root: Path) -> tuple[Document | None, list[Diagnos
 def _read(path: Path, root: Path, label: str) -> tuple[bytes | None, list[Diagnostic]]:
     real = path.resolve(strict=True)
     if not real.is_relative_to(root.resolve()):
-        help_text = "copy the file here instead of linking to it"
-        message = f"this link leads out of {label_of(root)}"
-        return None, [file_finding("file-outside", label, message, help_text)]
-    if not stat.S_ISREG(real.stat().st_mode):
+        return None, [_outside(label, root)]
+    status, data = read_regular(real, MAX_BYTES)
+    if data is None:
         message, help_text = "this is not a regular file", "put a plain text file here"
         return None, [file_finding("file-irregular", label, message, help_text)]
-    with real.open("rb") as file:
-        status = os.fstat(file.fileno())
-        if status.st_size > MAX_BYTES:
-            return None, [too_large(label, status.st_size)]
-        return file.read(MAX_BYTES + 1), list(_writable(path, status.st_mode))
+    if (again := path.resolve(strict=True)) != real or not os.path.samestat(status, again.stat()):
+        message, help_text = "this file was exchanged while it was read", "read it again"
+        return None, [file_finding("file-unreadable", label, message, help_text)]
+    if len(data) > MAX_BYTES:
+        return None, [too_large(label, max(status.st_size, len(data)))]
+    return data, list(writable(path, status.st_mode))
+
+
+def _outside(label: str, root: Path) -> Diagnostic:
+    help_text = "copy the file here instead of linking to it"
+    return file_finding(
+        "file-outside", label, f"this link leads out of {label_of(root)}", help_text
+    )

@@ -10,12 +10,14 @@ import os
 import re
 import stat
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
 from llmroute.config.expand import expand
+from llmroute.config.opening import read_regular
 
-__all__ = ["Secret", "SecretError", "check_reference", "resolve"]
+__all__ = ["Secret", "SecretError", "SecretSource", "check_reference", "resolve"]
 
 _ENV = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)\Z")
 _FILE = re.compile(r"file:(\S.*)\Z")
@@ -56,6 +58,26 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret cannot be pickled")
+
+
+@dataclass(frozen=True, slots=True)
+class SecretSource:
+    """Where a secret came from, so that it can be read once more after it was exchanged.
+
+    `environment` are the variables as they are now, `root` is the folder of relative files.
+    """
+
+    reference: str
+    environment: Mapping[str, str] = field(repr=False)
+    root: Path
+
+    def changed(self, known: Secret | None) -> Secret | None:
+        """Return the secret as it is now; None where it is the known one, or cannot be read."""
+        try:
+            found = resolve(self.reference, self.environment, self.root)
+        except SecretError:
+            return None
+        return None if found == known else found
 
 
 def check_reference(reference: str) -> str | None:
@@ -102,20 +124,30 @@ def _path(text: str, environment: Mapping[str, str], root: Path) -> Path:
 
 def _read(path: Path) -> str:
     try:
-        _check_file(path, path.stat())
-        return path.read_text(encoding="utf-8").strip()
+        status, data = read_regular(path, _MAX_BYTES)
     except OSError as exc:
         raise SecretError(f"cannot read {path}: {exc.strerror}; create it with mode 600") from exc
-    except ValueError:  # not UTF-8 (the error would carry the bytes), or an impossible path
-        message = f"{path} is not a file of UTF-8 text; put the secret there alone"
-        raise SecretError(message) from None
-
-
-def _check_file(path: Path, status: os.stat_result) -> None:
-    if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_BYTES:
+    except ValueError as exc:
+        raise SecretError(f"{path!s:.200} is no path; write file:/run/secrets/name") from exc
+    if data is None or len(data) > _MAX_BYTES:
         raise SecretError(f"{path} is not a small regular file; put the secret there alone")
-    others = status.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
-    if others and os.name != "nt":
+    _check_mode(path, status.st_mode)
+    text = _decoded(data)
+    if text is None:
+        raise SecretError(f"{path} is not a file of UTF-8 text; put the secret there alone")
+    return text.strip()
+
+
+def _decoded(data: bytes) -> str | None:
+    """Decode a file; the error of one that is no text would carry its bytes."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _check_mode(path: Path, mode: int) -> None:
+    if mode & (stat.S_IRWXG | stat.S_IRWXO) and os.name != "nt":
         raise SecretError(f"{path} can be read by others; run chmod 600 {path}")
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from llmroute.config.compose import Composer, CutShort, Frame
+from llmroute.config.compose import MAX_DEPTH, Composer, CutShort, Frame
 from llmroute.config.document import span_of
 from llmroute.config.quoting import (
     QUOTE_REASONS,
@@ -113,6 +113,9 @@ def explain(error: Any, composer: Composer, source: Source) -> Mistake:
     mark = error.problem_mark or error.context_mark
     if mark is None:
         return _plain(source, Span(1, 1, 1, 2), f"this is not YAML: {error.problem}", None)
+    if "nesting depth" in (error.problem or ""):  # libyaml has a limit of its own, some levels on
+        message = f"lists and maps are nested more than {MAX_DEPTH} deep"
+        return _plain(source, _at(mark), message, "write it flatter", "yaml-depth")
     text = source.line(mark.line + 1)
     if "\t" in text[: _indent(text)] and mark.column <= _indent(text):
         return _tab(source, mark.line)

@@ -19,7 +19,7 @@ from types import MappingProxyType
 
 from llmroute.config.diagnostics import Diagnostic
 from llmroute.config.document import Document
-from llmroute.config.files import file_finding, label_of, list_yaml, read_document
+from llmroute.config.files import file_finding, label_of, list_yaml, read_document, writable
 from llmroute.config.policy_checks import check_extends, check_policy
 from llmroute.config.protocols import BUILT_IN, check_protocol, check_uses, protocols_used
 from llmroute.config.provider_checks import Surroundings, check_provider
@@ -41,9 +41,10 @@ class Workspace:
 
     `settings` is `llmroute.yaml`, None where there is none or it is empty. `providers` and
     `policies` map names to documents without errors. `environment` is a copy of the environment
-    variables, which no textual form shows. `fingerprint` is the SHA-256 of all data in canonical
-    JSON: equal for equal configuration, wherever it stands. `protocols` are those declared in
-    YAML: the workspace's own, and of the shipped ones those that its providers name.
+    variables, which no textual form shows; `variables` are those of which it is a copy, as they
+    are now. `fingerprint` is the SHA-256 of all data in canonical JSON: equal for equal
+    configuration, wherever it stands. `protocols` are those declared in YAML: the workspace's own,
+    and of the shipped ones those that its providers name.
     """
 
     root: Path
@@ -53,6 +54,7 @@ class Workspace:
     environment: Mapping[str, str] = field(repr=False)
     fingerprint: str
     protocols: Mapping[str, Document] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def load_workspace(
     """
     variables = _environment() if environment is None else environment
     found = find_root(environment=variables) if root is None else root
-    workspace, findings = read_workspace(found, variables)
+    workspace, findings = read_workspace(found, environment)
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
         raise ConfigError(errors)
@@ -129,7 +131,8 @@ def read_workspace(
     faulty = {finding.file for finding in findings if finding.severity == "error"}
     usable = _without(providers.good, faulty)
     fingerprint = _fingerprint(settings, usable, good, protocols)
-    workspace = Workspace(root, settings, usable, good, variables, fingerprint, protocols)
+    now = os.environ if environment is None else environment
+    workspace = Workspace(root, settings, usable, good, variables, fingerprint, protocols, now)
     return workspace, findings
 
 
@@ -160,7 +163,9 @@ def _root_findings(root: Path) -> Iterator[Diagnostic]:
     if not root.is_dir():
         help_text = "give the folder that holds providers.d/, or run llmroute init"
         yield file_finding("file-missing", str(root), "there is no such folder", help_text)
-    elif (root / "llmroute.yml").exists():
+        return
+    yield from writable(root, root.stat().st_mode)
+    if (root / "llmroute.yml").exists():
         message, help_text = "this file is ignored", f"rename it to {_SETTINGS}"
         label = label_of(root / "llmroute.yml")
         yield file_finding("file-ignored", label, message, help_text, "warning")

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from llmroute.adapter.classify import MAX_NATIVE, classify, retry_after, scrub
+from llmroute.adapter.classify import MAX_NATIVE, classify, retry_after
+from llmroute.adapter.scrubbing import scrub
 from llmroute.errors import ErrorKind, TargetError
 from tests.adapter.wire import CANARY, bearer, endpoint
 

@@ -15,7 +15,15 @@ from jmespath.functions import Functions
 from llmroute.adapter.jsontext import JsonError, compact, parse
 from llmroute.config.diagnostics import did_you_mean
 from llmroute.policy.expressions.codegen import UnsupportedNode, generate_source
-from llmroute.policy.expressions.expression import ExpressionError, Node, field_chains
+from llmroute.policy.expressions.expression import (
+    FUNCTIONS as JMESPATH,
+)
+from llmroute.policy.expressions.expression import (
+    ExpressionError,
+    Node,
+    check_growth,
+    field_chains,
+)
 from llmroute.policy.expressions.mistakes import mistake
 from llmroute.policy.expressions.parsing import parse_expression
 from llmroute.policy.expressions.places import Places
@@ -94,6 +102,7 @@ def compiled(text: str) -> WireExpression:
     tree: Node = parsed.parsed
     _check_calls(tree, text)
     _check_negations(tree, text)
+    check_growth(tree)
     return WireExpression(text, tree, _function(tree))
 
 
@@ -187,8 +196,8 @@ def _check_negations(tree: Node, text: str) -> None:
 def _problem(name: str, given: int) -> tuple[str, str, str | None] | None:
     """Return rule, message and help where a call is wrong."""
     own, known = FUNCTIONS.get(name), Functions.FUNCTION_TABLE
-    if own is None and name not in known:
-        every = sorted({*known, *FUNCTIONS})
+    if own is None and name not in JMESPATH:
+        every = sorted({*JMESPATH, *FUNCTIONS})
         hint = did_you_mean(name, every) or f"functions are {', '.join(every)}"
         return "unknown-function", f'there is no function "{name}"', hint
     if own is not None:

@@ -1,14 +1,13 @@
 """What every transport offers: a call in, a reply of bytes out.
 
 A transport raises `TargetError` for everything below the protocol. `code` then says what broke:
-`connection_refused`, `dns`, `tls`, `connection_reset`, `connect_timeout`, `redirect`,
-`missing_binary`, `exit`, …, so that a caller can tell a call that never left the machine from
-one that did.
+`connection_refused`, `dns`, `address`, `tls`, `connection_reset`, `connect_timeout`,
+`redirect`, `missing_binary`, `exit`, …, so that a caller can tell a call that never left the
+machine from one that did.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -30,7 +29,6 @@ __all__ = [
     "json_body",
     "read_body",
     "refuse_reply",
-    "request_headers",
     "shown_url",
 ]
 
@@ -38,26 +36,8 @@ __all__ = [
 MAX_BODY = 16 * 1024 * 1024
 
 #: Codes of failures in which no byte of the request reached the provider.
-NEVER_SENT = frozenset({"connection_refused", "dns", "tls", "connect_timeout", "missing_binary"})
-
-#: Headers that a protocol may set for one call; everything else comes from the provider file.
-_PER_CALL = frozenset({"accept", "anthropic-beta", "content-type"})
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*\Z")
-#: Headers that belong to a connection, a browser or a caller, and never go upstream.
-_NEVER = frozenset(
-    {
-        "connection",
-        "content-length",
-        "cookie",
-        "host",
-        "keep-alive",
-        "proxy-authorization",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
+NEVER_SENT = frozenset(
+    {"connection_refused", "dns", "address", "tls", "connect_timeout", "missing_binary"}
 )
 
 
@@ -182,32 +162,6 @@ def check_credential(endpoint: Endpoint) -> None:
         reason = auth.missing or f"set {auth.reference}"
         message = f"no credential: {auth.reference} leads nowhere"
         raise TargetError(ErrorKind.AUTH, message, code="no_credential", help=reason)
-
-
-def request_headers(call: Call) -> dict[str, str]:
-    """Return the headers of a call, made of the provider file, the protocol and the secret.
-
-    Raises:
-        TargetError: a header cannot be written on the wire, or the secret is missing.
-
-    """
-    endpoint = call.endpoint
-    check_credential(endpoint)
-    headers = {"accept": "application/json", "user-agent": "llmroute"}
-    headers.update((k.lower(), v) for k, v in endpoint.headers.items() if k.lower() not in _NEVER)
-    headers.update((k, v) for k, v in call.headers.items() if k in _PER_CALL)
-    if call.body is not None:
-        headers["content-type"] = "application/json"
-    if endpoint.auth is not None and endpoint.auth.secret is not None:
-        secret = endpoint.auth.secret.reveal()
-        headers[endpoint.auth.header.lower()] = endpoint.auth.prefix + secret
-    for name, value in headers.items():
-        if not _HEADER_NAME.match(name) or not _HEADER_VALUE.match(value):
-            message = f"the header {name!r} cannot be sent: it holds characters that HTTP forbids"
-            raise TargetError(
-                ErrorKind.AUTH, message, code="bad_header", help="check the provider's headers"
-            )
-    return headers
 
 
 def refuse_reply(status: int, headers: Mapping[str, str], endpoint: Endpoint) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,7 +21,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pyreqwest.client import Client
 
-__all__ = ["ClientPool", "LentClient"]
+__all__ = ["ClientPool", "LentClient", "Pin"]
+
+#: A host as it stands in a URL, and the IP address that it is to be reached at; None: as the
+#: system resolves it.
+Pin = tuple[str, str] | None
 
 #: Marks are seconds; Linux takes up to 32,767. One sequence for the process, whose sockets they
 #: tell apart.
@@ -31,11 +36,12 @@ _KEEP_ALIVE = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class LentClient:
-    """A client and the mark of its sockets."""
+    """A client, the mark of its sockets, its connect timeout and where it leads."""
 
     client: Client
     mark: int
     connect: float
+    pin: Pin = None
 
     def break_off(self) -> int:
         """Shut the client's connections down; return how many there were.
@@ -51,22 +57,28 @@ class LentClient:
 
 
 class ClientPool:
-    """Clients by connect timeout. `roots` are PEM bytes to trust besides the system's."""
+    """Clients by connect timeout and pin. `roots` are PEM bytes to trust besides the system's."""
 
     def __init__(self, roots: bytes | None = None) -> None:
         self._roots = roots
-        self._idle: dict[float, list[LentClient]] = {}
+        self._idle: dict[tuple[float, Pin], list[LentClient]] = {}
 
-    def lend(self, connect: float) -> LentClient:
+    def lend(self, connect: float, pin: Pin = None) -> LentClient:
         """Return a client that nobody uses, the last used one first, for its connections."""
         with suppress(KeyError, IndexError):
-            return self._idle[connect].pop()
+            return self._idle[connect, pin].pop()
         mark = _FIRST_MARK + next(_NUMBERS) % (_LAST_MARK - _FIRST_MARK)
-        return LentClient(self._build(connect, mark), mark, connect)
+        return LentClient(self._build(connect, mark, pin), mark, connect, pin)
 
     def give_back(self, lent: LentClient) -> None:
         """Take a client back whose call has ended."""
-        self._idle.setdefault(lent.connect, []).append(lent)
+        self._idle.setdefault((lent.connect, lent.pin), []).append(lent)
+
+    def forget(self, host: str, addresses: Collection[str]) -> None:
+        """Drop the idle clients of a host that lead to other addresses than these."""
+        for key in list(self._idle):
+            if key[1] and key[1][0] == host and key[1][1] not in addresses:
+                self._idle.pop(key, None)
 
     async def aclose(self) -> None:
         """Close the clients that are not lent."""
@@ -75,12 +87,14 @@ class ClientPool:
             for lent in clients:
                 await lent.client.close()
 
-    def _build(self, connect: float, mark: int) -> Client:
+    def _build(self, connect: float, mark: int, pin: Pin) -> Client:
         from pyreqwest.client import ClientBuilder
 
         builder = ClientBuilder().follow_redirects(enable=False).no_proxy().referer(enable=False)
         builder = builder.connect_timeout(timedelta(seconds=connect)).tcp_keepalive(_KEEP_ALIVE)
         builder = builder.tcp_keepalive_interval(timedelta(seconds=mark))
+        if pin is not None:
+            builder = builder.resolve(*pin, 0)  # the port is the URL's
         if self._roots is not None:
             builder = builder.add_root_certificate_pem(self._roots)
         return builder.build()

@@ -9,15 +9,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from llmroute.adapter.transports.base import (
+    NEVER_SENT,
     Call,
     Reply,
     join_url,
     json_body,
     refuse_reply,
-    request_headers,
     shown_url,
 )
-from llmroute.adapter.transports.clients import ClientPool
+from llmroute.adapter.transports.clients import ClientPool, Pin
+from llmroute.adapter.transports.headers import WireHeaders, request_headers
+from llmroute.adapter.transports.resolving import Lookup, Resolver, system_lookup
 from llmroute.catalog.model import Endpoint
 from llmroute.errors import ErrorKind, TargetError
 
@@ -55,11 +57,16 @@ _AT_ONCE = 0.25
 class HttpTransport:
     """Carries calls over HTTP/1.1; belongs to no event loop.
 
-    `root_certificates` are PEM bytes to trust besides the system's.
+    `root_certificates` are PEM bytes to trust besides the system's, `lookup` returns the
+    addresses of a host name. Where the endpoint says how far its address may lie, the connection
+    goes to addresses that were looked up and checked, and to no other.
     """
 
-    def __init__(self, root_certificates: bytes | None = None) -> None:
+    def __init__(
+        self, root_certificates: bytes | None = None, lookup: Lookup = system_lookup
+    ) -> None:
         self._clients = ClientPool(root_certificates)
+        self._resolver = Resolver(lookup)
         self._reached: set[str] = set()
 
     async def open(self, call: Call) -> Reply:
@@ -77,13 +84,13 @@ class HttpTransport:
         clock = asyncio.get_running_loop().time
         started = clock()
         try:
-            reply = await self._send(call, headers, body)
+            reply = await self._sent(call, headers, body)
         except TargetError as exc:
             stale = exc.code in _STALE and clock() - started < _AT_ONCE
             if not stale or origin not in self._reached:
                 raise
             self._reached.discard(origin)
-            reply = await self._send(call, headers, body)
+            reply = await self._sent(call, headers, body)
         self._reached.add(origin)
         try:
             refuse_reply(reply.status, reply.headers, call.endpoint)
@@ -96,10 +103,42 @@ class HttpTransport:
         """Close what is kept between calls."""
         await self._clients.aclose()
 
-    async def _send(self, call: Call, headers: Mapping[str, str], body: bytes | None) -> HttpReply:
+    async def _sent(self, call: Call, headers: WireHeaders, body: bytes | None) -> HttpReply:
+        """Send to the first of the allowed addresses that takes the connection.
+
+        The connect timer covers all of them together.
+        """
+        pins = await self._pins(call.endpoint, call.timeouts.connect)
+        for pin in pins[:-1]:
+            try:
+                return await self._send(call, headers, body, pin, len(pins))
+            except TargetError as exc:
+                if exc.code not in NEVER_SENT:
+                    raise
+        try:
+            return await self._send(call, headers, body, pins[-1], len(pins))
+        except TargetError as exc:
+            if exc.code in NEVER_SENT and pins[-1] is not None:
+                self._resolver.forget(pins[-1][0])
+            raise
+
+    async def _pins(self, endpoint: Endpoint, within: float) -> list[Pin]:
+        """Return where an endpoint may be called: checked addresses, or wherever it resolves to."""
+        if endpoint.farthest == "public":
+            return [None]
+        host = _host(endpoint)
+        addresses = await self._resolver.addresses(host, endpoint.farthest, within)
+        if host.strip("[]") in addresses:
+            return [None]
+        self._clients.forget(host, addresses)
+        return [(host, address) for address in addresses]
+
+    async def _send(
+        self, call: Call, headers: WireHeaders, body: bytes | None, pin: Pin, shares: int
+    ) -> HttpReply:
         from pyreqwest.exceptions import DetailedPyreqwestError
 
-        lent = self._clients.lend(call.timeouts.connect)
+        lent = self._clients.lend(call.timeouts.connect / shares, pin)
         try:
             request = _request(lent.client, call, headers, body)
             response = await request.__aenter__()
@@ -112,12 +151,23 @@ class HttpTransport:
         return HttpReply(request, response, call.endpoint, lambda: self._clients.give_back(lent))
 
 
-def _request(
-    client: Client, call: Call, headers: Mapping[str, str], body: bytes | None
-) -> StreamRequest:
+def _host(endpoint: Endpoint) -> str:
+    """Return the host of an address as the client reads it, so that no other reading counts."""
+    from pyreqwest.http import Url
+
+    try:
+        host: str | None = Url(endpoint.base_url or "").host_str
+    except ValueError as exc:
+        raise _bad_address(endpoint, exc) from exc
+    if not host:
+        raise _bad_address(endpoint, ValueError("it has no host"))
+    return host
+
+
+def _request(client: Client, call: Call, headers: WireHeaders, body: bytes | None) -> StreamRequest:
     try:
         builder = client.request(call.method, join_url(call.endpoint.base_url, call.path))
-        builder = builder.headers(dict(headers)).timeout(timedelta(seconds=call.timeouts.total))
+        builder = builder.headers(headers.reveal()).timeout(timedelta(seconds=call.timeouts.total))
         builder = builder.streamed_read_buffer_limit(0)  # else it waits for 64 KiB of the body
         return (builder if body is None else builder.body_bytes(body)).build_streamed()
     except ValueError as exc:

@@ -1,7 +1,8 @@
 """HTTP over an `httpx.AsyncClient` that the user brings: own proxies, certificates, or a mock.
 
 httpx is imported when an error must be told apart. The client's own settings for redirects
-count for nothing: they are never followed.
+count for nothing: they are never followed. Where a host name leads is the client's own matter,
+which may well go through a proxy: addresses are not checked here.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from llmroute.adapter.transports.base import (
     join_url,
     json_body,
     refuse_reply,
-    request_headers,
     shown_url,
 )
+from llmroute.adapter.transports.headers import request_headers
 from llmroute.catalog.model import Endpoint
 from llmroute.errors import ErrorKind, TargetError
 
@@ -66,7 +67,7 @@ class HttpxTransport:
                 call.method,
                 join_url(call.endpoint.base_url, call.path),
                 content=content,
-                headers={**request_headers(call), "accept-encoding": "gzip, deflate"},
+                headers={**request_headers(call).reveal(), "accept-encoding": "gzip, deflate"},
                 timeout=timeout,
             )
             response = await self._client.send(request, stream=True, follow_redirects=False)

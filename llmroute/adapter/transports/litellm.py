@@ -16,6 +16,7 @@ from typing import Any
 
 from llmroute.adapter.jsontext import compact
 from llmroute.adapter.transports.base import Call, Reply, check_credential, shown_url
+from llmroute.adapter.transports.headers import static_headers
 from llmroute.errors import ErrorKind, TargetError
 
 __all__ = ["LiteLLMTransport"]
@@ -96,7 +97,7 @@ def _options(call: Call) -> dict[str, Any]:
         "model": endpoint.model_prefix + call.model,
         "api_key": secret.reveal() if secret else "none",
         "api_base": endpoint.base_url,
-        "extra_headers": dict(endpoint.headers) or None,
+        "extra_headers": static_headers(endpoint.headers) or None,
         "timeout": limits,
         "max_retries": 0,
         "num_retries": 0,

@@ -15,24 +15,35 @@ from jmespath.functions import Functions
 
 from llmroute.config.diagnostics import did_you_mean
 from llmroute.policy.expressions.codegen import UnsupportedNode, compile_expression
+from llmroute.policy.expressions.growth import MAX_GROWTH, growth, joins_by_data
 from llmroute.policy.expressions.mistakes import mistake
 from llmroute.policy.expressions.parsing import parse_expression
 from llmroute.policy.expressions.places import Places, operands
 
 __all__ = [
     "FAILURES",
+    "FUNCTIONS",
     "MAX_DEPTH",
     "MAX_LENGTH",
     "ROOTS",
     "EvaluationError",
     "Expression",
     "ExpressionError",
+    "check_growth",
     "look_up",
     "truthy",
 ]
 
 MAX_LENGTH = 256
 MAX_DEPTH = 16
+#: What may be called: JMESPath's own functions, none of which takes a regular expression.
+FUNCTIONS = frozenset(
+    {
+        *("abs", "avg", "ceil", "contains", "ends_with", "floor", "join", "keys", "length", "map"),
+        *("max", "max_by", "merge", "min", "min_by", "not_null", "reverse", "sort", "sort_by"),
+        *("starts_with", "sum", "to_array", "to_number", "to_string", "type", "values"),
+    }
+)
 #: Roots that exist in every scope; a policy's `let` adds its own names.
 ROOTS = frozenset({"request", "facts", "target", "estimate", "live", "budget", "now"})
 
@@ -94,6 +105,7 @@ class Expression:
         if _depth(self.tree) > MAX_DEPTH:
             raise ExpressionError(f"the expression nests deeper than {MAX_DEPTH} levels")
         _check_functions(self.tree, text)
+        check_growth(self.tree)
 
     @cached_property
     def _made(self) -> tuple[Callable[[Any], Any], str | None]:
@@ -154,6 +166,24 @@ def _parse(text: str) -> Any:
         ) from exc
     except RecursionError as exc:
         raise ExpressionError(f"the expression nests deeper than {MAX_DEPTH} levels") from exc
+
+
+def check_growth(tree: Node) -> None:
+    """Refuse an expression whose result could be many times its data.
+
+    Raises:
+        ExpressionError: with what to write instead.
+
+    """
+    times = growth(tree)
+    if times > MAX_GROWTH:
+        raise ExpressionError(
+            f"the expression may hold its data {times:,} times; at most {MAX_GROWTH} are allowed",
+            help="repeat less in [...] and {...}, and write out less with to_string()",
+        )
+    if joins_by_data(tree):
+        message = "join() with a computed text between the parts may grow without bound"
+        raise ExpressionError(message, help="write that text in quotes: join(', ', ...)")
 
 
 def _short(exc: Exception) -> str:
@@ -253,8 +283,8 @@ def _calls(node: Node) -> Iterator[Node]:
 def _call_problem(name: str, given: int) -> tuple[str, str, str | None] | None:
     """Return the rule, the message and the help where a call is wrong."""
     known = Functions.FUNCTION_TABLE
-    if name not in known:
-        hint = did_you_mean(name, known) or f"functions are {', '.join(sorted(known))}"
+    if name not in FUNCTIONS:
+        hint = did_you_mean(name, FUNCTIONS) or f"functions are {', '.join(sorted(FUNCTIONS))}"
         return "unknown-function", f'there is no function "{name}"', hint
     signature = known[name]["signature"]
     wanted, variadic = len(signature), bool(signature and signature[-1].get("variadic"))
