@@ -19,7 +19,6 @@ from llmroute.catalog.model import (
     Provider,
     Target,
     Timeouts,
-    authorised,
 )
 from llmroute.catalog.targets import build_target, merge
 from llmroute.config.addresses import farthest
@@ -74,13 +73,6 @@ class Catalog:
     def with_problem(self, name: str, problem: Problem) -> Catalog:
         """Return the catalogue after a provider could not be reached."""
         return replace(self, problems={**self._problems_but(name), name: problem})
-
-    def with_auth(self, name: str, auth: Auth) -> Catalog:
-        """Return the catalogue with another credential of a provider."""
-        targets = tuple(authorised(t, auth) if t.provider.name == name else t for t in self.targets)
-        provider = self.providers[name]
-        changed = replace(provider, endpoint=replace(provider.endpoint, auth=auth))
-        return replace(self, providers={**self.providers, name: changed}, targets=targets)
 
     def with_provider(self, provider: Provider, targets: Sequence[Target]) -> Catalog:
         """Return the catalogue with one more provider, made in Python."""

@@ -42,7 +42,7 @@ def walk(made, *kinds):
         asked.append(step.target.id)
         if kind is None:
             break
-        made.failed(step.target, TargetError(kind, "x"))
+        made.failed(step, TargetError(kind, "x"))
     return asked
 
 

@@ -106,5 +106,5 @@ def walk(decision: Decision, *kinds: ErrorKind) -> list[str]:
     while step := plan.next():
         asked.append(step.target.id)
         kind = kinds[min(len(asked), len(kinds)) - 1]
-        plan.failed(step.target, TargetError(kind, "scripted"))
+        plan.failed(step, TargetError(kind, "scripted"))
     return asked
