@@ -94,10 +94,23 @@ async def _ollama(endpoint: Endpoint, get_json: GetJson) -> list[Model]:
     windows = {m["name"]: _tokens(m.get("context_length")) for m in running["models"]}
     models = []
     for entry in listing["models"]:
-        shown = await get_json(endpoint, "/api/show", method="POST", body={"model": entry["name"]})
-        if "embedding" not in shown.get("capabilities", ()):
+        shown = await _shown(endpoint, get_json, entry["name"])
+        if shown is not None and "embedding" not in shown.get("capabilities", ()):
             models.append(_ollama_model(entry, shown, windows))
     return models
+
+
+async def _shown(endpoint: Endpoint, get_json: GetJson, name: str) -> Mapping[str, Any] | None:
+    """Return what the server tells of a model, None where it was removed or cannot be read."""
+    try:
+        shown: Mapping[str, Any] = await get_json(
+            endpoint, "/api/show", method="POST", body={"model": name}
+        )
+    except TargetError as exc:
+        if exc.status is None:
+            raise
+        return None
+    return shown
 
 
 def _ollama_model(
@@ -238,7 +251,10 @@ def _accepted(flags: Mapping[str, Any] | None, names: Sequence[str]) -> list[str
 
 
 def _undated(name: str) -> str:
-    """Anthropic lists older models with the date of their snapshot, and takes them without."""
+    """Return the name of a snapshot's model: older ones are listed with a date, and called without.
+
+    `-latest` was the same.
+    """
     return _SNAPSHOT.sub("", name)
 
 

@@ -81,6 +81,12 @@ def test_ollama_is_asked_at_its_root_where_models_are_called_over_its_openai_end
     assert {url for url, _ in asked} == {"http://127.0.0.1:11434"}
 
 
+def test_a_model_that_ollama_cannot_show_costs_only_itself():
+    broken = {key: answer for key, answer in OLLAMA.items() if not key.endswith("qwen3:8b")}
+    models, _ = ask("ollama", broken)
+    assert [model["model"] for model in models] == ["gpt-oss:120b-cloud"]
+
+
 def test_newer_ollama_versions_tell_what_a_model_was_trained_with_in_their_list_too():
     entry = {"name": "qwen3:8b", "details": {"context_length": 40960}}
     shown = {"capabilities": ["completion"], "model_info": {}}

@@ -204,14 +204,13 @@ class Ollama(Dialect):
 
     def _kept(self, model: Model, body: Mapping[str, Any]) -> Reply:
         """Load or unload a model: what a chat without messages is for."""
-        if unload := body.get("keep_alive") == 0:
+        reason = "unload" if body.get("keep_alive") == 0 else "load"
+        if reason == "unload":
             self._loaded.pop(model.id, None)
         else:
             self._load(model, body)
-        said = {"message": {"role": "assistant", "content": ""}, "done": True}
-        return whole(
-            {**self._stamped(model), **said, "done_reason": "unload" if unload else "load"}
-        )
+        said = {"role": "assistant", "content": ""}
+        return whole({**self._stamped(model), "message": said, "done": True, "done_reason": reason})
 
     def _reply(self, model: Model, body: Mapping[str, Any], answer: Answer, loading: int) -> Reply:
         base = self._stamped(model)
