@@ -7,7 +7,7 @@ from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import Any
 
-from llmroute.adapter.answer import Tally, check_answer, collect
+from llmroute.adapter.answer import Tally, check_answer, check_prompt, collect
 from llmroute.adapter.protocols import Encoded, WireProtocol, protocol
 from llmroute.adapter.reading import Source, read_json, read_stream, read_whole
 from llmroute.adapter.scrubbing import scrub
@@ -64,6 +64,7 @@ class Adapter:
                 on_headers(reply.headers)
                 response = await read_whole(reply, dialect, target)
             found = check_answer(Tally.of(response), target)
+            found += check_prompt(request, response.usage, target)
             warnings = (*encoded.warnings, *response.warnings, *found)
             return replace(response, warnings=warnings) if warnings else response
 
@@ -142,13 +143,16 @@ class Adapter:
         with _blame(target, request):
             encoded = _encoded(dialect, request, target, stream=True)
             warnings += encoded.warnings
+            usage = None
             async with (
                 self._opened(_call(target, encoded, stream=True)) as reply,
                 aclosing(read_stream(reply, dialect, target, warnings)) as chunks,
             ):
                 on_headers(reply.headers)
                 async for chunk in chunks:
+                    usage = chunk.usage or usage
                     yield chunk
+            warnings += check_prompt(request, usage, target)
 
     @asynccontextmanager
     async def _opened(self, call: Call) -> AsyncIterator[Reply]:

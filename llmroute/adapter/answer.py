@@ -9,11 +9,22 @@ from typing import Any
 
 from llmroute.catalog.model import Target
 from llmroute.errors import ErrorKind, TargetError
-from llmroute.types import Chunk, FinishReason, Response, ToolCall, ToolCallDelta, Usage
+from llmroute.policy.facts.facts import Facts
+from llmroute.types import (
+    Chunk,
+    FinishReason,
+    Request,
+    Response,
+    ToolCall,
+    ToolCallDelta,
+    Usage,
+)
 
-__all__ = ["Tally", "check_answer", "check_model", "collect", "unfolded"]
+__all__ = ["Tally", "check_answer", "check_model", "check_prompt", "collect", "unfolded"]
 
 _UNKNOWN_USAGE = Usage(estimated=True)
+#: A count below this share of an estimate of so many tokens or more is no matter of tokenizers.
+_CUT_SHARE, _CUT_LEAST = 0.4, 1_000
 _WORD = re.compile(r"[a-z0-9.]+")
 
 
@@ -81,6 +92,26 @@ def check_model(served: str, target: Target) -> list[str]:
     if not target.discovered:
         return [message]
     raise TargetError(ErrorKind.MODEL_MISSING, message, help=f"load {target.upstream} there")
+
+
+def check_prompt(request: Request, usage: Usage | None, target: Target) -> list[str]:
+    """Hold a local server's count of the prompt against its estimate.
+
+    Servers that load a model with a smaller window than was asked for, or know no `truncate`, drop
+    the oldest messages without a word. Tools and schemas are left out of the estimate, since not
+    every server writes them into the prompt, and images, since nobody can tell how many tokens
+    they are.
+    """
+    if usage is None or usage.estimated or target.provider.locality != "local":
+        return []
+    facts = Facts(replace(request, tools=(), response_format=None))
+    if request.input_tokens is not None or facts.images:
+        return []
+    expected = facts.tokens_for(target.tokenizer)
+    if expected < _CUT_LEAST or usage.input >= _CUT_SHARE * expected:
+        return []
+    counted = f"the server counted {usage.input:,} tokens of a prompt of about {expected:,}"
+    return [f"{counted}: it may have dropped the oldest messages; give the model a larger window"]
 
 
 def _eaten(tally: Tally) -> str:

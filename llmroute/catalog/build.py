@@ -31,7 +31,7 @@ __all__ = ["Catalog", "Problem", "build_catalog"]
 
 #: Python modules that a transport needs, and the command that brings them.
 _TRANSPORT_MODULES = {"litellm": ("litellm", "pip install 'llmroute[litellm]'")}
-_DEFAULT_DIALECT = {"ollama-chat": "ollama"}
+_DEFAULT_DIALECT = {"anthropic-messages": "anthropic", "ollama-chat": "ollama"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ def _not_installed(
     dialect = dialect_named(provider.discover.dialect)
     present = {_name(provider, data) for data in found}
     return {
-        t.id: Problem(f"{t.upstream} is not installed", dialect.get_command.format(t.upstream))
+        t.id: Problem(dialect.absent.format(t.upstream), dialect.get.format(t.upstream))
         for t in targets
         if dialect.canonical(t.upstream) not in present
     }

@@ -1,9 +1,12 @@
-"""Asking a local server what it has: models, effective context windows, tools, vision.
+"""Asking a server what it has: models, effective context windows, tools, vision.
 
 Each dialect turns a server's listing into model data in the shape of a provider file, so that
 declared fields can be laid over it. Protocol facts: Ollama `/api/tags`, `/api/show`, `/api/ps`;
-LM Studio `/api/v1/models`, with `/api/v0/models` and `/v1/models` on older versions; any
-OpenAI-compatible server `/models`.
+LM Studio `/api/v1/models`, with `/api/v0/models` and `/v1/models` on older versions; Anthropic
+`/v1/models`, page by page; any OpenAI-compatible server `/models`.
+
+What a model was trained with (`trained_context`) is no window: a server that loads it with less
+cuts what is longer. `context_window` is what it runs with, or will be loaded with.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from llmroute.catalog.model import Endpoint
 from llmroute.errors import ErrorKind, TargetError
@@ -21,6 +24,19 @@ __all__ = ["DIALECTS", "Dialect", "GetJson", "dialect_named", "discover"]
 
 Model = dict[str, Any]
 _NUM_CTX = re.compile(r"^num_ctx\s+(\d+)\s*$", re.MULTILINE)
+_SNAPSHOT = re.compile(r"-(20[0-9]{6}|latest)$")
+
+#: Models on a page of Anthropic's list, the most it allows, and pages that nobody needs more of.
+_PAGE, _MOST_PAGES = 1000, 20
+#: Our capabilities and Anthropic's words for them.
+_ANTHROPIC_ABLE = {
+    "vision": "image_input",
+    "pdf": "pdf_input",
+    "json_schema": "structured_outputs",
+    "reasoning": "thinking",
+}
+_THINKING = ("adaptive", "enabled", "disabled", "between_tools")
+_EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 
 class GetJson(Protocol):
@@ -35,15 +51,17 @@ class GetJson(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How one kind of server is asked, and what a person does to start it or to get a model.
+    """How one kind of server is asked, and what a person does where it or a model is missing.
 
+    `start` and `get` are advice; `absent` says of a model that the server does not list it.
     `canonical` turns a model's name into the form in which the server lists it.
     """
 
     ask: Callable[[Endpoint, GetJson], Awaitable[list[Model]]]
-    start_command: str
-    get_command: str
+    start: str
+    get: str
     canonical: Callable[[str], str] = str
+    absent: str = "{} is not installed"
 
 
 async def discover(endpoint: Endpoint, dialect: str, get_json: GetJson) -> Sequence[Model]:
@@ -69,15 +87,30 @@ def _origin(endpoint: Endpoint) -> Endpoint:
 
 
 async def _ollama(endpoint: Endpoint, get_json: GetJson) -> list[Model]:
+    """Ask the native API, also where models are called over the server's OpenAI endpoint."""
+    endpoint = replace(endpoint, base_url=(endpoint.base_url or "").removesuffix("/v1"))
     listing = await get_json(endpoint, "/api/tags")
     running = await get_json(endpoint, "/api/ps")
     windows = {m["name"]: _tokens(m.get("context_length")) for m in running["models"]}
     models = []
     for entry in listing["models"]:
-        shown = await get_json(endpoint, "/api/show", method="POST", body={"model": entry["name"]})
-        if "embedding" not in shown.get("capabilities", ()):
+        shown = await _shown(endpoint, get_json, entry["name"])
+        if shown is not None and "embedding" not in shown.get("capabilities", ()):
             models.append(_ollama_model(entry, shown, windows))
     return models
+
+
+async def _shown(endpoint: Endpoint, get_json: GetJson, name: str) -> Mapping[str, Any] | None:
+    """Return what the server tells of a model, None where it was removed or cannot be read."""
+    try:
+        shown: Mapping[str, Any] = await get_json(
+            endpoint, "/api/show", method="POST", body={"model": name}
+        )
+    except TargetError as exc:
+        if exc.status is None:
+            raise
+        return None
+    return shown
 
 
 def _ollama_model(
@@ -85,8 +118,9 @@ def _ollama_model(
 ) -> Model:
     name, able = entry["name"], shown.get("capabilities", ())
     remote = bool(entry.get("remote_host") or shown.get("remote_host"))
-    info = shown.get("model_info") or {}
+    info, details = shown.get("model_info") or {}, entry.get("details") or {}
     trained = _tokens(info.get(f"{info.get('general.architecture')}.context_length"))
+    trained = trained or _tokens(details.get("context_length"))
     model: Model = {
         "model": name,
         "locality": "cloud" if remote else "local",
@@ -96,7 +130,7 @@ def _ollama_model(
             "reasoning": "thinking" in able,
             "json_schema": not remote,
         },
-        "parameters": (entry.get("details") or {}).get("parameter_size"),
+        "parameters": details.get("parameter_size"),
         "loaded": name in windows,
         "trained_context": trained,
         "context_window": trained if remote else windows.get(name) or _num_ctx(shown),
@@ -135,10 +169,11 @@ async def _lm_studio(endpoint: Endpoint, get_json: GetJson) -> list[Model]:
 def _v1_model(entry: Mapping[str, Any]) -> Model:
     able = entry.get("capabilities") or {}
     loaded = entry.get("loaded_instances") or []
-    window = _tokens(loaded[0].get("config", {}).get("context_length")) if loaded else None
+    windows = [_tokens(one.get("config", {}).get("context_length")) for one in loaded]
     return _known(
         model=entry["key"],
-        context_window=window,
+        # Which of several instances answers is not said.
+        context_window=min((window for window in windows if window), default=None),
         trained_context=_tokens(entry.get("max_context_length")),
         parameters=entry.get("params_string"),
         loaded=bool(loaded),
@@ -170,6 +205,59 @@ _LM_STUDIO = (
 )
 
 
+async def _anthropic(endpoint: Endpoint, get_json: GetJson) -> list[Model]:
+    """Ask page by page; retired models, which the API lists on request, answer no calls."""
+    models: list[Model] = []
+    after = ""
+    for _ in range(_MOST_PAGES):
+        page = await get_json(endpoint, f"/v1/models?limit={_PAGE}{after}")
+        alive = (entry for entry in page["data"] if entry.get("lifecycle") != "retired")
+        models += [_anthropic_model(entry) for entry in alive]
+        if page.get("has_more") is not True:
+            return models
+        after = f"&after_id={quote(page['last_id'], safe='')}"
+    raise ValueError("the list has no end")
+
+
+def _anthropic_model(entry: Mapping[str, Any]) -> Model:
+    """Read an entry; sampling, forced tools, prefill and prices are not told there."""
+    able = entry.get("capabilities") or {}
+    thinking, effort = able.get("thinking") or {}, able.get("effort") or {}
+    told = {
+        **{ours: _supported(able, theirs) for ours, theirs in _ANTHROPIC_ABLE.items()},
+        # The API itself has these, for every model of its kind of listing.
+        **(dict.fromkeys(("tools", "streaming"), True) if entry.get("type") == "model" else {}),
+    }
+    wire = {"thinking": _accepted(thinking.get("types"), _THINKING)}
+    wire["efforts"] = _accepted(effort, _EFFORTS)
+    return _known(
+        model=entry["id"],
+        context_window=_tokens(entry.get("max_input_tokens")),
+        max_output=_tokens(entry.get("max_tokens")),
+        capabilities=_known(**told) or None,
+        wire=_known(**wire) or None,
+    )
+
+
+def _supported(flags: Mapping[str, Any], name: str) -> bool | None:
+    """Return whether something is supported, None where nothing is said of it."""
+    said = flags.get(name)
+    return None if said is None else said.get("supported") is True
+
+
+def _accepted(flags: Mapping[str, Any] | None, names: Sequence[str]) -> list[str] | None:
+    """Return those of some values that are accepted, None where nothing is said of them."""
+    return [name for name in names if _supported(flags, name)] if flags else None
+
+
+def _undated(name: str) -> str:
+    """Return the name of a snapshot's model: older ones are listed with a date, and called without.
+
+    `-latest` was the same.
+    """
+    return _SNAPSHOT.sub("", name)
+
+
 async def _openai(endpoint: Endpoint, get_json: GetJson) -> list[Model]:
     listing = await get_json(endpoint, "/models")
     return [{"model": entry["id"]} for entry in listing["data"]]
@@ -197,7 +285,14 @@ def dialect_named(name: str) -> Dialect:
 _OF_DECLARED = Dialect(_declared, "start the server", "make sure that {} is served")
 #: Every dialect by its name in `discover.dialect`.
 DIALECTS: Mapping[str, Dialect] = {
-    "lm-studio": Dialect(_lm_studio, "lms server start", "lms get {}"),
-    "ollama": Dialect(_ollama, "ollama serve", "ollama pull {}", _tagged),
+    "anthropic": Dialect(
+        _anthropic,
+        "check base_url and the network",
+        "correct its name, or take it out of the provider file",
+        _undated,
+        "{} is not among the models of this account",
+    ),
+    "lm-studio": Dialect(_lm_studio, "run: lms server start", "lms get {}"),
+    "ollama": Dialect(_ollama, "run: ollama serve", "ollama pull {}", _tagged),
     "openai": Dialect(_openai, "start the server", "load {} in the server"),
 }

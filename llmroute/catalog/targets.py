@@ -32,6 +32,10 @@ _UNITS = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 _PRIORS = ((2e9, 0.25), (5e9, 0.35), (10e9, 0.45), (20e9, 0.50), (40e9, 0.55), (80e9, 0.60))
 _PRIOR_LARGE, _PRIOR_UNKNOWN = 0.65, 0.35
 
+#: Tokens that a local server loads a model with, at least, where nobody says how many: Ollama with
+#: less than 24 GiB of memory for models, LM Studio before its settings are changed.
+_LOADED_WITH = 4096
+
 
 def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
     """Merge model data, later layers winning; maps are merged key by key, but `cost` whole."""
@@ -85,9 +89,13 @@ def build_target(provider: Provider, data: Mapping[str, Any], *, discovered: boo
 
 
 def _window(data: Mapping[str, Any]) -> int | None:
-    """Return the declared or effective window, never more than the trained one."""
+    """Return the declared or effective window, never more than the trained one.
+
+    Where neither is known the trained one is not taken: a server that loads the model with less
+    would cut the prompt, or answer nothing.
+    """
     window, trained = data.get("context_window"), data.get("trained_context")
-    return min(window, trained) if window and trained else window or trained
+    return min(window or _LOADED_WITH, trained) if trained else window
 
 
 def _limits(shared: Limits, own: Mapping[str, Any]) -> Limits:

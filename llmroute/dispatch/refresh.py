@@ -1,4 +1,4 @@
-"""Asking local servers what they have, at their interval, without ever failing a request."""
+"""Asking servers what they have, at their interval, without ever failing a request."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from llmroute.errors import ErrorKind, TargetError
 
 __all__ = ["Found", "OnFound", "Refresher", "applied"]
 
-#: Seconds that a server may take to accept a connection, and to list its models.
+#: Seconds that a local server may take to accept a connection, and any to list its models.
 _CONNECT, _TOTAL = 1.0, 5.0
+#: Seconds after which a server that did not list its models is asked again, at the latest.
+_AGAIN = 60.0
 _NO_ANSWER = frozenset({ErrorKind.UNAVAILABLE, ErrorKind.TIMEOUT})
 
 #: A server's models, or why it cannot be used.
@@ -27,7 +29,7 @@ OnFound = Callable[[str, Found], None]
 
 
 class Refresher:
-    """Knows when each discovering provider was asked last, and asks those that are due.
+    """Knows when each discovering provider is to be asked again, and asks those that are due.
 
     Asking happens on the portal's loop, once per provider at a time: a caller that goes away ends
     nothing, and callers on several loops share one answer. `on_found` takes each answer.
@@ -44,14 +46,14 @@ class Refresher:
         self._clock = clock
         self._portal = portal
         self._on_found = on_found
-        self._answered: dict[str, float] = {}
+        self._due: dict[str, float] = {}
         self._running: dict[str, Future[None]] = {}
         self._lock = Lock()
 
     def never_answered(self, catalog: Catalog) -> list[Provider]:
         """Return the discovering providers of which nothing is known yet."""
         every = catalog.providers.values()
-        return [p for p in every if p.discover and p.name not in self._answered]
+        return [p for p in every if p.discover and p.name not in self._due]
 
     def due(self, catalog: Catalog) -> list[Provider]:
         """Return the providers whose interval has passed, or that were never asked."""
@@ -59,8 +61,7 @@ class Refresher:
         return [
             provider
             for provider in catalog.providers.values()
-            if provider.discover
-            and now - self._answered.get(provider.name, never) >= provider.discover.interval
+            if provider.discover and now >= self._due.get(provider.name, never)
         ]
 
     def start(self, providers: Sequence[Provider]) -> list[Future[None]]:
@@ -82,9 +83,13 @@ class Refresher:
 
     async def _learn(self, provider: Provider) -> None:
         spec = provider.discover
-        if spec is not None:
-            self._on_found(provider.name, await self._ask(provider, spec))
-        self._answered[provider.name] = self._clock()
+        if spec is None:
+            return
+        found = await self._ask(provider, spec)
+        self._on_found(provider.name, found)
+        failed = isinstance(found, Problem)
+        wait = min(spec.interval, _AGAIN) if failed else spec.interval
+        self._due[provider.name] = self._clock() + wait
 
     async def _listed(self, endpoint: Endpoint, dialect: str) -> Sequence[dict[str, object]]:
         declared = endpoint.declared.get(dialect)
@@ -96,27 +101,40 @@ class Refresher:
 
     async def _ask(self, provider: Provider, spec: Discover) -> Found:
         endpoint = provider.endpoint
-        timeouts = replace(endpoint.timeouts, connect=min(endpoint.timeouts.connect, _CONNECT))
-        quick = replace(endpoint, timeouts=timeouts)
-        start = dialect_named(spec.dialect).start_command
+        connect = endpoint.timeouts.connect
+        connect = min(connect, _CONNECT) if provider.locality == "local" else connect
+        quick = replace(endpoint, timeouts=replace(endpoint.timeouts, connect=connect))
+        start = dialect_named(spec.dialect).start
         try:
             async with asyncio.timeout(_TOTAL):
                 return await self._listed(quick, spec.dialect)
         except TimeoutError:
             reason = f"{endpoint.base_url} did not list its models within {_TOTAL:g} s"
-            return Problem(reason, f"look whether it hangs; else run: {start}")
+            return Problem(reason, f"look whether it hangs; else {start}")
         except TargetError as exc:
             if exc.kind in _NO_ANSWER:
-                return Problem(f"nothing answers at {endpoint.base_url}", f"run: {start}")
+                return Problem(f"nothing answers at {endpoint.base_url}", start)
             return Problem(exc.message, exc.help or "see its log")
 
 
 def applied(catalog: Catalog, name: str, found: Found) -> Catalog:
     """Return the catalogue with what a server answered; an answer of odd types is a problem."""
     if isinstance(found, Problem):
-        return catalog.with_problem(name, found)
+        return _unlisted(catalog, name, found)
     try:
         return catalog.with_discovered(name, found)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as exc:
         reason = f"its model list holds what no model list should ({exc!r})"
-        return catalog.with_problem(name, Problem(reason, "update the server"))
+        return _unlisted(catalog, name, Problem(reason, "update the server"))
+
+
+def _unlisted(catalog: Catalog, name: str, problem: Problem) -> Catalog:
+    """Return the catalogue after a listing failed.
+
+    A local server that does not list its models is down, or cannot say what runs elsewhere. A
+    service has its models all the same: those that are known stay as they are.
+    """
+    elsewhere = catalog.providers[name].locality == "cloud"
+    if elsewhere and any(target.provider.name == name for target in catalog.targets):
+        return catalog
+    return catalog.with_problem(name, problem)

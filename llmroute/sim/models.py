@@ -20,9 +20,10 @@ class Model:
     names request fields that are a 400. `efforts` are the reasoning efforts it accepts, with
     `effort` as the default; `tools_at_effort` False means that tools need the effort `none`.
     `thinking` are the accepted thinking types, `forced_tool` and `prefill` what else a request
-    may ask; with `system_turns` system messages may stand between turns. The rest describes a
-    local model: `remote` is where a model that only looks local really runs, `loaded` the context
-    it is loaded with (0: not loaded).
+    may ask; with `system_turns` system messages may stand between turns. `lifecycle` is `active`,
+    `deprecated` or `retired`. The rest describes a local model: `remote` is where a model that
+    only looks local really runs, `loaded` the context it is loaded with (0: not loaded), `num_ctx`
+    the one that its Modelfile asks for (0: none).
     """
 
     id: str
@@ -45,6 +46,8 @@ class Model:
     publisher: str = "library"
     remote: str | None = None
     loaded: int = 0
+    num_ctx: int = 0
+    lifecycle: str = "active"
 
 
 _OPENAI_REFUSES = frozenset(
@@ -145,7 +148,15 @@ ANTHROPIC = (
 )
 
 OLLAMA = (
-    Model("qwen3:8b", 40_960, reasoning=True, family="qwen3", parameters="8.2B", loaded=16_384),
+    Model(
+        "qwen3:8b",
+        40_960,
+        reasoning=True,
+        family="qwen3",
+        parameters="8.2B",
+        loaded=16_384,
+        num_ctx=16_384,
+    ),
     Model("llama3.3:70b", 131_072, family="llama", parameters="70.6B"),
     Model("gemma3:4b", 131_072, tools=False, vision=True, family="gemma3", parameters="4.3B"),
     Model(

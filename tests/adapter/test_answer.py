@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from llmroute.adapter import collect
-from llmroute.adapter.answer import Tally, check_answer, check_model, unfolded
+from llmroute.adapter.answer import Tally, check_answer, check_model, check_prompt, unfolded
 from llmroute.errors import ErrorKind, TargetError
-from llmroute.types import Chunk, Response, ToolCall, ToolCallDelta, Usage
+from llmroute.types import Chunk, Request, Response, ToolCall, ToolCallDelta, Usage
 from tests.adapter.wire import target
 
 AIM = target(context_window=1000)
@@ -40,6 +40,41 @@ def test_answers_worth_a_warning() -> None:
     assert checked(finish="content_filter") == []
     assert "no text" in checked(finish="stop", usage=Usage(10, 5))[0]
     assert "allow more tokens" in checked(finish="length", reasoning=True)[0]
+
+
+#: One word of 16,000 letters: 16,000 × 0.063 + 0.676 + 7 of its frame = 1,016 tokens.
+LONG = Request.of("x" * 16_000)
+#: Never part of a prompt's own text: where it is written, if it is, differs from server to server.
+LARGE = {"type": "object", "properties": {f"field{n}": {"type": "string"} for n in range(400)}}
+TOOL = {"type": "function", "function": {"name": "f", "parameters": LARGE}}
+SCHEMA = {"type": "json_schema", "json_schema": {"name": "s", "schema": LARGE}}
+
+
+@pytest.mark.parametrize(
+    ("request_", "usage", "warned"),
+    [
+        (LONG, Usage(406, 5), True),  # 0.4 × 1,016 = 406.4
+        (LONG, Usage(407, 5), False),
+        (LONG, Usage(0, 5, estimated=True), False),
+        (LONG, None, False),
+        (Request.of("x" * 15_000), Usage(3, 5), False),  # about 953 tokens
+        (Request.of("x" * 16_000, input_tokens=1_016), Usage(3, 5), False),
+        (Request.of("hi", tools=(TOOL,)), Usage(9, 5), False),
+        (Request.of("hi", response_format=SCHEMA), Usage(9, 5), False),
+    ],
+)
+def test_a_prompt_of_which_too_little_was_counted(
+    request_: Request, usage: Usage | None, warned: bool
+) -> None:
+    assert bool(check_prompt(request_, usage, AIM)) is warned
+
+
+def test_what_a_service_counts_is_its_own_matter_and_images_are_anybodys_guess() -> None:
+    elsewhere = replace(AIM, provider=replace(AIM.provider, locality="cloud"))
+    assert check_prompt(LONG, Usage(3, 5), elsewhere) == []
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,QUJD"}}
+    seen = [{"role": "user", "content": [image, {"type": "text", "text": "x" * 16_000}]}]
+    assert check_prompt(Request.of(seen), Usage(3, 5), AIM) == []
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Server listings in the shapes that Ollama and LM Studio document, read into model data."""
+"""Server listings in the shapes that their makers document, read into model data."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from llmroute.catalog import Endpoint
-from llmroute.catalog.discovery import discover
+from llmroute.catalog.discovery import DIALECTS, discover
 from llmroute.errors import ErrorKind, TargetError
+from tests.build import target
 
 LOCAL = Endpoint("http", "ollama-chat", "http://127.0.0.1:11434/v1")
 
@@ -75,6 +76,42 @@ def test_a_loaded_ollama_model_says_the_window_it_runs_with():
     assert (models[0]["loaded"], models[0]["context_window"]) == (True, 4096)
 
 
+def test_ollama_is_asked_at_its_root_where_models_are_called_over_its_openai_endpoint():
+    _, asked = ask("ollama", OLLAMA)
+    assert {url for url, _ in asked} == {"http://127.0.0.1:11434"}
+
+
+def test_a_model_that_ollama_cannot_show_costs_only_itself():
+    broken = {key: answer for key, answer in OLLAMA.items() if not key.endswith("qwen3:8b")}
+    models, _ = ask("ollama", broken)
+    assert [model["model"] for model in models] == ["gpt-oss:120b-cloud"]
+
+
+def test_newer_ollama_versions_tell_what_a_model_was_trained_with_in_their_list_too():
+    entry = {"name": "qwen3:8b", "details": {"context_length": 40960}}
+    shown = {"capabilities": ["completion"], "model_info": {}}
+    answers = {"GET /api/tags": {"models": [entry]}, "POST /api/show qwen3:8b": shown}
+    models, _ = ask("ollama", {**OLLAMA, **answers})
+    assert models[0]["trained_context"] == 40960
+    assert "context_window" not in models[0]
+
+
+@pytest.mark.parametrize(
+    ("known", "window"),
+    [
+        # Neither loaded nor declared: what a local server loads it with at least.
+        ({"trained_context": 131072}, 4096),
+        ({"trained_context": 2048}, 2048),
+        ({"trained_context": 131072, "context_window": 16384}, 16384),
+        ({"trained_context": 32768, "context_window": 65536}, 32768),
+        ({"context_window": 65536}, 65536),
+        ({}, None),
+    ],
+)
+def test_the_trained_window_only_bounds_the_effective_one(known, window):
+    assert target("near/m", "local", **known).context_window == window
+
+
 def test_an_ollama_model_on_a_remote_host_is_cloud_and_has_no_price():
     models, _ = ask("ollama", OLLAMA)
     remote = models[1]
@@ -137,6 +174,13 @@ def test_lm_studio_v1_listing_asked_at_the_servers_root():
     ]
 
 
+def test_of_several_loaded_instances_the_smallest_window_is_sure():
+    loaded = [{"config": {"context_length": n}} for n in (16384, 4096, None)]
+    entry = {"type": "llm", "key": "m", "max_context_length": 32768, "loaded_instances": loaded}
+    models, _ = ask("lm-studio", {"GET /api/v1/models": {"models": [entry]}})
+    assert models[0]["context_window"] == 4096
+
+
 def test_older_lm_studio_versions_are_asked_by_their_older_paths():
     models, asked = ask("lm-studio", {"GET /api/v0/models": V0})
     assert [path for _, path in asked] == ["GET /api/v1/models", "GET /api/v0/models"]
@@ -162,9 +206,99 @@ def test_any_openai_compatible_server_lists_names():
     assert models == [{"model": "tiny"}]
 
 
-@pytest.mark.parametrize("dialect", ["ollama", "openai"])
+FIRST = "GET /v1/models?limit=1000"
+
+
+def flags(*on, off=()):
+    return {**{name: {"supported": True} for name in on}, **{n: {"supported": False} for n in off}}
+
+
+#: One entry of Anthropic's list, as its typed models describe it.
+OPUS = {
+    "type": "model",
+    "id": "claude-opus-5-5",
+    "lifecycle": "active",
+    "line": "opus",
+    "max_input_tokens": 1_000_000,
+    "max_tokens": 128_000,
+    "capabilities": {
+        **flags("batch", "citations", "image_input", "pdf_input", off=("structured_outputs",)),
+        "effort": {
+            "supported": True,
+            **flags("low", "medium", "max", off=("high",)),
+            "xhigh": None,
+        },
+        "thinking": {
+            "supported": True,
+            "types": flags("adaptive", off=("enabled", "disabled", "between_tools")),
+        },
+    },
+}
+
+
+def page(*entries, more=False):
+    ends = {"first_id": entries[0]["id"], "last_id": entries[-1]["id"]} if entries else {}
+    return {"data": list(entries), "has_more": more, **ends}
+
+
+def test_anthropic_models_with_their_sizes_and_what_they_accept():
+    models, asked = ask("anthropic", {FIRST: page(OPUS)})
+    assert [path for _, path in asked] == [FIRST]
+    assert models == [
+        {
+            "model": "claude-opus-5-5",
+            "context_window": 1_000_000,
+            "max_output": 128_000,
+            "capabilities": {
+                "tools": True,
+                "streaming": True,
+                "vision": True,
+                "pdf": True,
+                "json_schema": False,
+                "reasoning": True,
+            },
+            "wire": {"thinking": ["adaptive"], "efforts": ["low", "medium", "max"]},
+        }
+    ]
+
+
+def test_anthropic_is_asked_page_by_page_and_retired_models_are_left_out():
+    named = [{**OPUS, "id": name} for name in ("a/1", "b", "c")]
+    named[1]["lifecycle"], named[2]["lifecycle"] = "retired", "deprecated"
+    after = [f"{FIRST}&after_id=a%2F1", f"{FIRST}&after_id=b"]
+    answers = {FIRST: page(named[0], more=True), after[0]: page(named[1], more=True)}
+    models, asked = ask("anthropic", {**answers, after[1]: page(named[2])})
+    assert [path for _, path in asked] == [FIRST, *after]
+    assert [model["model"] for model in models] == ["a/1", "c"]
+
+
+def test_an_endless_list_is_given_up():
+    again = {f"{FIRST}&after_id=claude-opus-5-5": page(OPUS, more=True)}
+    with pytest.raises(TargetError, match="no end"):
+        ask("anthropic", {FIRST: page(OPUS, more=True), **again})
+
+
+def test_what_anthropic_does_not_tell_of_a_model_is_left_to_its_file():
+    bare = {"type": "model", "id": "m", "capabilities": None, "max_tokens": None}
+    models, _ = ask("anthropic", {FIRST: page(bare)})
+    assert models == [{"model": "m", "capabilities": {"tools": True, "streaming": True}}]
+    mute = {**OPUS, "capabilities": {"effort": {"supported": False, **flags(off=("low",))}}}
+    models, _ = ask("anthropic", {FIRST: page(mute)})
+    assert models[0]["wire"] == {"efforts": []}
+    # Another server with such a path, whose models are of no such type.
+    models, _ = ask("anthropic", {FIRST: {"data": [{"id": "tiny", "object": "model"}]}})
+    assert models == [{"model": "tiny"}]
+
+
+def test_anthropic_takes_the_name_of_a_dated_snapshot_without_its_date():
+    canonical = DIALECTS["anthropic"].canonical
+    assert canonical("claude-haiku-4-5-20251001") == canonical("claude-haiku-4-5")
+    assert canonical("claude-opus-5") != canonical("claude-opus-5-5")
+
+
+@pytest.mark.parametrize("dialect", ["ollama", "openai", "anthropic"])
 def test_a_listing_of_another_shape_says_which_key_to_correct(dialect):
-    path = {"ollama": "GET /api/tags", "openai": "GET /models"}[dialect]
+    path = {"ollama": "GET /api/tags", "openai": "GET /models", "anthropic": FIRST}[dialect]
     with pytest.raises(TargetError) as caught:
         ask(dialect, {path: ["something else"], "GET /api/ps": {"models": []}})
     assert caught.value.kind is ErrorKind.MALFORMED

@@ -6,6 +6,7 @@ import anthropic
 import pytest
 
 from llmroute.sim import Fault, Sim
+from llmroute.sim.models import Model
 
 TOOL = {
     "name": "get_weather",
@@ -57,6 +58,46 @@ def test_tool_call(client):
 def test_models_and_token_count(client):
     assert MODEL in [model.id for model in client.models.list()]
     assert client.messages.count_tokens(model=MODEL, messages=ASK).input_tokens > 0
+
+
+def test_models_page_by_page(client, sim):
+    known = [model.id for model in client.models.list(limit=1000)]
+    sim.requests.clear()
+    assert [model.id for model in client.models.list(limit=3)] == known
+    assert len(sim.requests) == -(-len(known) // 3)
+    backwards = client.models.list(limit=3, before_id=known[-1])
+    assert {model.id for model in backwards} == set(known[:-1])
+    opus = client.models.retrieve("claude-opus-5-5")
+    assert (opus.max_input_tokens, opus.max_tokens, opus.line) == (1_000_000, 128_000, "opus")
+    able = opus.capabilities
+    assert able.thinking.types.adaptive.supported
+    assert not able.thinking.types.disabled.supported
+    assert able.effort.xhigh.supported
+    assert able.context_management.compact_20260112.supported
+    assert able.server_tools.web_search.supported
+
+
+def test_a_model_has_all_the_fields_that_the_client_knows_and_no_others(client):
+    def told(value):
+        assert not value.model_extra
+        assert value.model_fields_set == set(type(value).model_fields)
+        for name in value.model_fields_set:
+            part = getattr(value, name)
+            if isinstance(part, anthropic.BaseModel):
+                told(part)
+
+    for model in client.models.list(limit=1000):
+        told(model)
+
+
+def test_retired_models_are_listed_where_they_are_asked_for():
+    models = [Model("now"), Model("gone", lifecycle="retired")]
+    with (
+        Sim("anthropic", models=models, key="sim") as sim,
+        anthropic.Anthropic(base_url=sim.url, api_key="sim", max_retries=0) as client,
+    ):
+        assert [model.id for model in client.models.list()] == ["now"]
+        assert [model.id for model in client.models.list(lifecycle=["retired"])] == ["gone"]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 from sim_wire import Got, ask, events, example, keys, post
 
 from llmroute.sim import Answer, Fault, Sim, ToolUse
+from llmroute.sim.models import Model
 
 MESSAGES = "/v1/messages"
 HEADERS = {"x-api-key": "sim", "anthropic-version": "2023-06-01"}
@@ -265,11 +266,48 @@ def test_models(anthropic: Sim) -> None:
     assert [one["id"] for one in page["data"]] == ids[1:3]
     assert page["has_more"]
     one = ask(anthropic, "GET", "/v1/models/claude-opus-5-5", headers=HEADERS).json
-    wanted = example("anthropic/models_list.json")["data"][0]
-    missing = {key for key in keys(wanted) - keys(one) if "context_management." not in key}
-    assert missing <= {"capabilities.server_tools.web_search", "capabilities.server_tools"} | {
-        key for key in missing if key.startswith("capabilities.server_tools.")
-    }
+    wanted = example("anthropic/models_list.json")
+    assert keys(got) == keys(wanted)
+    assert one == wanted["data"][0]
+
+
+def listed(sim: Sim, query: str) -> Got:
+    return ask(sim, "GET", f"/v1/models?{query}", headers=HEADERS)
+
+
+def test_pages_of_models_in_both_directions(anthropic: Sim) -> None:
+    ids = [one["id"] for one in listed(anthropic, "limit=1000").json["data"]]
+    assert [one["id"] for one in listed(anthropic, "").json["data"]] == ids
+    last = listed(anthropic, f"limit=3&after_id={ids[-2]}").json
+    assert ([one["id"] for one in last["data"]], last["has_more"]) == (ids[-1:], False)
+    before = listed(anthropic, f"limit=2&before_id={ids[3]}").json
+    assert ([one["id"] for one in before["data"]], before["has_more"]) == (ids[1:3], True)
+    assert (before["first_id"], before["last_id"]) == (ids[1], ids[2])
+    first = listed(anthropic, f"limit=2&before_id={ids[2]}").json
+    assert ([one["id"] for one in first["data"]], first["has_more"]) == (ids[:2], False)
+    nobody = listed(anthropic, f"after_id={ids[-1]}").json
+    assert nobody == {"data": [], "has_more": False, "first_id": None, "last_id": None}
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=x", "after_id=claude-none-9"])
+def test_pages_that_cannot_be(query: str, anthropic: Sim) -> None:
+    refused(listed(anthropic, query))
+
+
+def test_retired_models_are_listed_on_request_and_answer_nothing() -> None:
+    models = [Model("a"), Model("b", lifecycle="deprecated"), Model("c", lifecycle="retired")]
+    with Sim("anthropic", models=models) as sim:
+        assert [one["id"] for one in listed(sim, "").json["data"]] == ["a", "b"]
+        retired = listed(sim, "lifecycle[]=retired&lifecycle[]=active").json["data"]
+        assert [(one["id"], one["lifecycle"]) for one in retired] == [
+            ("a", "active"),
+            ("c", "retired"),
+        ]
+        assert retired[0]["deprecated_at"] is None
+        assert retired[1]["deprecated_at"]
+        assert say(sim, {**body(), "model": "b"}).status == 200
+        got = say(sim, {**body(), "model": "c"})
+        assert (got.status, got.json["error"]["message"]) == (404, "model: c")
 
 
 @pytest.mark.parametrize(

@@ -171,10 +171,42 @@ def test_a_prompt_above_the_window(ollama_sim: Sim) -> None:
     assert post(ollama_sim, CHAT, wider).json["prompt_eval_count"] == 16_385
 
 
-def test_empty_messages_load_the_model(ollama_sim: Sim) -> None:
-    got = post(ollama_sim, CHAT, {"model": "qwen3:8b", "messages": []}).json
+def test_a_chat_that_is_too_long_loses_its_oldest_messages(ollama_sim: Sim) -> None:
+    # 4 characters a token: 4,000 tokens of history, the rules and the question.
+    turns = [("system", "Be brief"), ("user", "x" * 16_000), ("assistant", "yes"), ("user", "four")]
+    messages = [{"role": role, "content": text} for role, text in turns]
+    asked = {"model": "gemma3:4b", "messages": messages, "stream": False}
+    narrow = {**asked, "options": {"num_ctx": 2048}}
+    # "Be brief", "yes" and "four" are 15 characters.
+    assert post(ollama_sim, CHAT, narrow).json["prompt_eval_count"] == 4
+    assert post(ollama_sim, CHAT, {**narrow, "truncate": False}).status == 400
+    with Sim("ollama", quirks={"truncates": True}) as older:
+        assert post(older, CHAT, {**narrow, "truncate": False}).json["prompt_eval_count"] == 4
+
+
+def test_another_window_loads_the_model_anew(ollama_sim: Sim) -> None:
+    def loading(**options: int) -> int:
+        body = {"model": "llama3.3:70b", "messages": HELLO, "stream": False, "options": options}
+        spent: int = post(ollama_sim, CHAT, body).json["load_duration"]
+        return spent
+
+    assert loading() > 1_000_000_000
+    assert loading(num_ctx=4096) == 1
+    assert loading(num_ctx=8192) > 1_000_000_000
+    loaded = {one["name"]: one for one in ask(ollama_sim, "GET", "/api/ps").json["models"]}
+    assert loaded["llama3.3:70b"]["context_length"] == 8192
+
+
+def test_a_chat_without_messages_loads_or_unloads_the_model(ollama_sim: Sim) -> None:
+    got = post(ollama_sim, CHAT, {"model": "gemma3:4b", "messages": []}).json
     assert (got["done"], got["done_reason"], got["message"]["content"]) == (True, "load", "")
     assert keys(got) == keys(example("ollama/load_response.json"))
+    names = [one["name"] for one in ask(ollama_sim, "GET", "/api/ps").json["models"]]
+    assert names == ["qwen3:8b", "gemma3:4b"]
+    got = post(ollama_sim, CHAT, {"model": "qwen3:8b", "messages": [], "keep_alive": 0}).json
+    assert got["done_reason"] == "unload"
+    names = [one["name"] for one in ask(ollama_sim, "GET", "/api/ps").json["models"]]
+    assert names == ["gemma3:4b"]
 
 
 def test_health(ollama_sim: Sim) -> None:

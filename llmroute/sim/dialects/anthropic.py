@@ -24,7 +24,13 @@ __all__ = ["Anthropic"]
 
 _INVALID = "invalid_request_error"
 _MODELS = "/v1/models"
+#: The most models on one page of the list, and the stages in which a model answers.
+_PAGE = 1000
+_CALLABLE = ("active", "deprecated")
 _RETRY_AFTER = 12
+_STRATEGIES = ("clear_thinking_20251015", "clear_tool_uses_20250919", "compact_20260112")
+_SERVER_TOOLS = ("web_search", "code_execution")
+_DEPRECATED, _RETIRES = "2026-09-30T00:00:00Z", "2026-11-30T00:00:00Z"
 
 
 class Anthropic(Dialect):
@@ -131,22 +137,48 @@ class Anthropic(Dialect):
 
     def _list(self, request: Recorded, _scripted: Answer | None) -> Reply:
         asked = parse_qs(request.query)
-        models = list(self.models.values())
-        ids = list(self.models)
-        start = ids.index(asked["after_id"][0]) + 1 if asked.get("after_id", [""])[0] in ids else 0
-        limit = int(asked.get("limit", ["20"])[0])
-        page = [_listed(model) for model in models[start : start + limit]]
-        ends = {"first_id": page[0]["id"], "last_id": page[-1]["id"]} if page else {}
-        more = start + limit < len(models)
-        return whole({"data": page, "first_id": None, "last_id": None, **ends, "has_more": more})
+        stages = asked.get("lifecycle[]") or asked.get("lifecycle") or _CALLABLE
+        models = [model for model in self.models.values() if model.lifecycle in stages]
+        page, more = self._page(models, asked)
+        ends = (page[0].id, page[-1].id) if page else (None, None)
+        listed = {"data": [_listed(model) for model in page], "has_more": more}
+        return whole({**listed, "first_id": ends[0], "last_id": ends[1]})
+
+    def _page(
+        self, models: list[Model], asked: Mapping[str, list[str]]
+    ) -> tuple[list[Model], bool]:
+        """Cut out what was asked for, and say whether there is more in that direction."""
+        limit = asked.get("limit", ["20"])[0]
+        if not limit.isdecimal() or not 1 <= int(limit) <= _PAGE:
+            raise self.refuse("bad_request", message=f"limit: must be from 1 to {_PAGE}")
+        before = self._place(models, asked.get("before_id"))
+        if before is not None:
+            start = max(before - int(limit), 0)
+            return models[start:before], start > 0
+        after = self._place(models, asked.get("after_id"))
+        start = 0 if after is None else after + 1
+        return models[start : start + int(limit)], start + int(limit) < len(models)
+
+    def _place(self, models: list[Model], cursor: list[str] | None) -> int | None:
+        ids = [model.id for model in models]
+        if cursor is not None and cursor[0] not in ids:
+            raise self.refuse("bad_request", message=f"there is no model {cursor[0]} in this list")
+        return None if cursor is None else ids.index(cursor[0])
 
     def _one(self, request: Recorded, _scripted: Answer | None) -> Reply:
-        return whole(_listed(self._model(request.path.removeprefix(f"{_MODELS}/"))))
+        return whole(_listed(self._known(request.path.removeprefix(f"{_MODELS}/"))))
 
-    def _model(self, name: Any) -> Model:
+    def _known(self, name: Any) -> Model:
         if name not in self.models:
             raise self.refuse("model_missing", message=f"model: {name}")
         return self.models[name]
+
+    def _model(self, name: Any) -> Model:
+        """Return a model that answers: retired ones are listed at most."""
+        model = self._known(name)
+        if model.lifecycle not in _CALLABLE:
+            raise self.refuse("model_missing", message=f"model: {name}")
+        return model
 
     def _checked(self, request: Recorded, *, counting: bool) -> tuple[Model, Prompt]:
         body = self.json_object(request)
@@ -235,20 +267,22 @@ def _supported(names: tuple[str, ...], accepted: tuple[str, ...]) -> dict[str, A
 
 def _listed(model: Model) -> dict[str, Any]:
     thinking = ("adaptive", "enabled", "disabled", "between_tools")
-    types = _supported(thinking, model.thinking)
-    types.pop("supported")
+    accepted = model.thinking or ("disabled",)  # true of a model that cannot think
     yes = {"supported": True}
     capabilities = {
         "batch": yes,
         "citations": yes,
         "code_execution": yes,
-        "context_management": yes,
+        "context_management": _supported(_STRATEGIES, _STRATEGIES),
         "effort": _supported(("low", "medium", "high", "xhigh", "max"), model.efforts),
         "image_input": {"supported": model.vision},
         "pdf_input": {"supported": model.vision},
-        "server_tools": yes,
+        "server_tools": _supported(_SERVER_TOOLS, _SERVER_TOOLS),
         "structured_outputs": yes,
-        "thinking": {"supported": bool(model.thinking), "types": types},
+        "thinking": {
+            "supported": bool(model.thinking),
+            "types": {name: {"supported": name in accepted} for name in thinking},
+        },
     }
     family, *version = model.id.removeprefix("claude-").split("-")
     return {
@@ -256,10 +290,10 @@ def _listed(model: Model) -> dict[str, Any]:
         "type": "model",
         "display_name": f"Claude {family.title()} {'.'.join(version)}",
         "created_at": "2026-09-22T00:00:00Z",
-        "lifecycle": "active",
+        "lifecycle": model.lifecycle,
         "line": family,
-        "deprecated_at": None,
-        "retires_at": None,
+        "deprecated_at": None if model.lifecycle == "active" else _DEPRECATED,
+        "retires_at": None if model.lifecycle == "active" else _RETIRES,
         "max_input_tokens": model.context,
         "max_tokens": model.max_output,
         "capabilities": capabilities,

@@ -2,8 +2,11 @@
 
 Follows the server's source of August 2026 (v0.33). An overlong chat loses its oldest messages
 unless it says `truncate: false`, `stream` is on unless it is turned off, a model that can think
-does so unless told not to, and `tool_choice` does not exist. Quirk: `busy` (True answers every
-chat with 503).
+does so unless told not to, and `tool_choice` does not exist. A model is loaded with the window
+that a chat asks for, and loaded anew for a chat that asks for another one.
+
+Quirks: `busy` (True answers every chat with 503); `truncates` (True cuts overlong chats whatever
+they say, as versions did that knew no `truncate`).
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ _NANOSECONDS_A_TOKEN = 1_000_000
 _NDJSON = {"content-type": "application/x-ndjson"}
 _DEFAULT_CONTEXT = 4096
 _BYTES = 4_661_224_676
+_LOADING = 2_000_000_000
 
 Handler = Callable[[Recorded, Answer | None], Reply]
 
@@ -53,6 +57,10 @@ class Ollama(Dialect):
         "timeout": Failure(504, "timeout"),
         "too_large": Failure(413, "http: request body too large"),
     }
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._loaded = {name: one.loaded for name, one in self.models.items() if one.loaded}
 
     def _routes(self) -> dict[tuple[str, str], Handler]:
         alive: Handler = lambda _request, _scripted: _plain("Ollama is running")  # noqa: E731
@@ -109,7 +117,7 @@ class Ollama(Dialect):
         shown = {
             "license": "Apache 2.0",
             "modelfile": f"FROM {model.id}",
-            "parameters": f"num_ctx {model.loaded}" if model.loaded else "",
+            "parameters": f"num_ctx {model.num_ctx}" if model.num_ctx else "",
             "template": "{{ .Prompt }}",
             "details": _details(model),
             "model_info": info,
@@ -120,8 +128,8 @@ class Ollama(Dialect):
 
     def _ps(self, _request: Recorded, _scripted: Answer | None) -> Reply:
         until = time.gmtime(self.settings.clock() + 300)
-        loaded = [model for model in self.models.values() if model.loaded]
-        return whole({"models": [_process(model, until) for model in loaded]})
+        loaded = self._loaded.items()
+        return whole({"models": [_process(self.models[n], size, until) for n, size in loaded]})
 
     def _chat(self, request: Recorded, scripted: Answer | None) -> Reply:
         body = self.json_object(request)
@@ -129,12 +137,12 @@ class Ollama(Dialect):
         if self.settings.quirks.get("busy"):
             raise self.refuse("overloaded")
         if not body.get("messages"):
-            return self._loaded(model)
+            return self._kept(model, body)
         thinks = self._check(model, body)
-        prompt = _prompt(model, body, thinks=thinks)
-        prompt = self._windowed(model, body, prompt)
+        prompt = self._fitting(model, body, _prompt(model, body, thinks=thinks))
+        loading = self._load(model, body)
         answer = self.settle(prompt, scripted)
-        return self._reply(model, body, answer)
+        return self._reply(model, body, answer, loading)
 
     def _check(self, model: Model, body: Mapping[str, Any]) -> bool:
         """Refuse what the model cannot do; whether it will think."""
@@ -157,18 +165,36 @@ class Ollama(Dialect):
             raise self.refuse("server_error", message=message)
         return model.reasoning and think is not False
 
-    def _windowed(self, model: Model, body: Mapping[str, Any], prompt: Prompt) -> Prompt:
+    def _window(self, model: Model, body: Mapping[str, Any]) -> int:
+        """Return the window that a chat asks for: its own, the Modelfile's or the default."""
+        if model.remote:
+            return model.context
+        asked = (body.get("options") or {}).get("num_ctx")
+        return min(asked or model.num_ctx or _DEFAULT_CONTEXT, model.context)
+
+    def _fitting(self, model: Model, body: Mapping[str, Any], prompt: Prompt) -> Prompt:
+        """Drop the oldest messages of a chat that is too long, unless it says not to."""
         from dataclasses import replace
 
-        asked = (body.get("options") or {}).get("num_ctx")
-        window = min(asked or model.loaded or _DEFAULT_CONTEXT, model.context)
-        if model.remote:
-            window = model.context
+        window, messages = self._window(model, body), list(body["messages"])
         if prompt.size <= window:
             return prompt
-        if body.get("truncate") is False:
+        if body.get("truncate") is False and not self.settings.quirks.get("truncates"):
             raise self.refuse("context")
-        return replace(prompt, size=window)
+        size = prompt.size
+        while size > window and len(messages) > 1:
+            oldest = next((i for i, one in enumerate(messages) if one.get("role") != "system"), 0)
+            del messages[oldest]
+            size = _prompt(model, {**body, "messages": messages}, thinks=prompt.reasons).size
+        return replace(prompt, size=min(size, window))
+
+    def _load(self, model: Model, body: Mapping[str, Any]) -> int:
+        """Load the model as a chat asks for it; nanoseconds that it takes."""
+        window = self._window(model, body)
+        if model.remote or self._loaded.get(model.id) == window:
+            return 1
+        self._loaded[model.id] = window
+        return _LOADING
 
     def _stamped(self, model: Model) -> dict[str, Any]:
         moment = time.gmtime(self.settings.clock())
@@ -176,15 +202,21 @@ class Ollama(Dialect):
         created = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", moment)
         return {"model": model.id, **remote, "created_at": created}
 
-    def _loaded(self, model: Model) -> Reply:
+    def _kept(self, model: Model, body: Mapping[str, Any]) -> Reply:
+        """Load or unload a model: what a chat without messages is for."""
+        reason = "unload" if body.get("keep_alive") == 0 else "load"
+        if reason == "unload":
+            self._loaded.pop(model.id, None)
+        else:
+            self._load(model, body)
         said = {"role": "assistant", "content": ""}
-        return whole({**self._stamped(model), "message": said, "done": True, "done_reason": "load"})
+        return whole({**self._stamped(model), "message": said, "done": True, "done_reason": reason})
 
-    def _reply(self, model: Model, body: Mapping[str, Any], answer: Answer) -> Reply:
+    def _reply(self, model: Model, body: Mapping[str, Any], answer: Answer, loading: int) -> Reply:
         base = self._stamped(model)
         base["model"] = answer.served_model or model.id
         calls = self._calls(answer)
-        final = _final(answer)
+        final = _final(answer, loading)
         if body.get("stream", True) is not False:
             return Stream(_frames(base, answer, calls, final), _NDJSON)
         said: dict[str, Any] = {"role": "assistant", "content": answer.text}
@@ -265,14 +297,14 @@ def _frames(
     yield Frame(_line({**base, "message": message, **final}), closing=True)
 
 
-def _final(answer: Answer) -> dict[str, Any]:
+def _final(answer: Answer, loading: int) -> dict[str, Any]:
     """Figures of the last line; a figure that is zero is left out, as the server does."""
     # A call ends with `stop`: Ollama has no other word for it.
     reason = "stop" if answer.finish in ("tool_calls", "content_filter") else answer.finish
     read, made = answer.input_tokens or 0, answer.generated
     figures = {
-        "total_duration": (read + made) * _NANOSECONDS_A_TOKEN + 1,
-        "load_duration": 1,
+        "total_duration": (read + made) * _NANOSECONDS_A_TOKEN + loading,
+        "load_duration": loading,
         "prompt_eval_count": read,
         "prompt_eval_duration": read * _NANOSECONDS_A_TOKEN,
         "eval_count": made,
@@ -329,7 +361,7 @@ def _tag(model: Model) -> dict[str, Any]:
     }
 
 
-def _process(model: Model, until: time.struct_time) -> dict[str, Any]:
+def _process(model: Model, window: int, until: time.struct_time) -> dict[str, Any]:
     return {
         "name": model.id,
         "model": model.id,
@@ -338,5 +370,5 @@ def _process(model: Model, until: time.struct_time) -> dict[str, Any]:
         "details": _details(model),
         "expires_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", until),
         "size_vram": _BYTES,
-        "context_length": model.loaded,
+        "context_length": window,
     }
