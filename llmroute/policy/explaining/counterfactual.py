@@ -47,7 +47,8 @@ def moved(pair: Pair) -> bool:
     """Whether something besides the points decided between the two."""
     if pair.decision.request.route.order:
         return caller_decides(pair)
-    return pair.decision.reason is not None
+    sides = {side.item.target.id for side in pair.sides}
+    return pair.decision.reason is not None or not sides.isdisjoint(pair.decision.behind)
 
 
 def caller_decides(pair: Pair) -> bool:

@@ -34,6 +34,7 @@ def _lines(told: Explanation) -> Iterator[str]:
         yield ""
         yield from _itemised(place, item)
     yield from _others(told)
+    yield from _behind(told)
     yield from _outlook(told)
     yield from _rejected(told.rejections)
     yield from _notes(told)
@@ -74,6 +75,13 @@ def _others(told: Explanation) -> Iterator[str]:
         yield f"{place}. {clean(item.target.id)}  {points} points · {usd(item)}"
     if told.more:
         yield f"   and {told.more} more"
+
+
+def _behind(told: Explanation) -> Iterator[str]:
+    if told.behind:
+        yield ""
+        yield "after the others, whatever their points:"
+    yield from (f"  {clean(target)}: {clean(why)}" for target, why in told.behind)
 
 
 def _outlook(told: Explanation) -> Iterator[str]:

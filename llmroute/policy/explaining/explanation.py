@@ -90,6 +90,11 @@ class Explanation:
         """The nearest changes of which each, alone, puts the runner-up ahead."""
         return changes(self.pair) if self.pair else ()
 
+    @property
+    def behind(self) -> Sequence[tuple[str, str]]:
+        """The ranked targets that come after the others whatever their points, with the reason."""
+        return tuple(self.decision.behind.items())[:_LISTED]
+
     @cached_property
     def rejections(self) -> tuple[RejectionGroup, ...]:
         """The rejections, those alike but for the target together."""
@@ -181,7 +186,9 @@ def _decided(deciding: Deciding, pair: Pair) -> Sentence:
         return _by_rules(deciding, target_id(pair.winner.item.target.id), other)
     if deciding.by == "tie_break":
         return ("decided by a tie-break: equal points, and ", TIE_BREAKS[deciding.key or "target"])
-    what = "the caller's order" if deciding.by == "caller" else told(pair.decision.reason or "")
+    what = (
+        "the caller's order" if deciding.by == "caller" else told(pair.decision.reason or "outages")
+    )
     points = format_points(abs(pair.margin))
     if not pair.ahead(0):
         return ("decided by ", what, "; the points agree")

@@ -43,6 +43,7 @@ def _lines(told: Explanation) -> Iterator[str]:
     yield from _points(told)
     yield from _outlook(told)
     yield from _others(told)
+    yield from _behind(told)
     yield from _rejected(told)
     yield from _notes(told)
 
@@ -97,6 +98,12 @@ def _others(told: Explanation) -> Iterator[str]:
     if told.more:
         yield ""
         yield f"And {told.more} more."
+
+
+def _behind(told: Explanation) -> Iterator[str]:
+    if told.behind:
+        yield from _head("After the others, whatever their points", ["target", "why"])
+    yield from (_row([_text(target), _text(why)]) for target, why in told.behind)
 
 
 def _rejected(told: Explanation) -> Iterator[str]:
