@@ -164,23 +164,21 @@ class Ledger:
     def _end(self, held: Reservation, operation: Operation) -> Written:
         if self._post(operation, needed=bool(held.charges)):
             return Written(operation.outcome)
-        self._dropped(1)
-        return Written(done=False)
+        return Written(done=self._dropped(1))
 
     def record(self, *records: Record) -> bool:
         """Record requests, and attempts that no money was reserved for; never waits.
 
         Where too much waits already they are dropped, and an alarm counts them: False.
         """
-        if self._post(note(records), needed=False):
-            return True
-        self._dropped(len(records))
-        return False
+        return self._post(note(records), needed=False) or self._dropped(len(records))
 
-    def _dropped(self, count: int) -> None:
+    def _dropped(self, count: int) -> bool:
+        """Count what is not written; True where nothing was to be."""
         if self.enabled:
             text = "records were dropped: too many wait for the store, or the ledger is closed"
             self._alarms.note("dropped", text, count)
+        return not self.enabled
 
     def _post(self, operation: Operation, *, needed: bool = True) -> bool:
         return self._writer is not None and self._writer.post(operation, needed=needed)

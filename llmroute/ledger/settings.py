@@ -43,10 +43,11 @@ class LedgerSettings:
 def ledger_settings(workspace: Workspace) -> LedgerSettings:
     """Read the settings of a checked workspace."""
     data: Mapping[str, Any] = workspace.settings.data if workspace.settings else {}
-    declared = data.get("ledger", {})
+    declared = data.get("ledger", True)
     zone = _zone(data.get("timezone"))
     if declared is False:
         return LedgerSettings(None, zone=zone, enabled=False)
+    declared = {} if declared is True else declared
     return LedgerSettings(
         _path(workspace, declared.get("path")),
         budgets_of(data.get("budgets", ())),
