@@ -1,0 +1,188 @@
+"""What is written down: one record for each request and one for each attempt.
+
+Money is in nano-dollars, times of day are UTC in seconds since 1970, durations are in seconds.
+Texts from outside are stored as they are, except what no database takes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from threading import Lock
+from typing import Any, Protocol
+
+from llmroute.types import Usage
+
+__all__ = [
+    "LOST",
+    "PENDING",
+    "AttemptRecord",
+    "Decided",
+    "RequestIds",
+    "RequestRecord",
+    "decision_data",
+    "first_id",
+]
+
+#: The outcome of an attempt that goes on, and of one whose process ended before it told its own.
+PENDING, LOST = "pending", "lost"
+
+#: Of a decision so many ranked targets and rejections are kept; the rest is counted.
+_RANKED, _REJECTED = 20, 50
+#: Crockford's alphabet for base 32: it sorts as the numbers do, and no two letters look alike.
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_TIME_DIGITS, _RANDOM_DIGITS = 10, 16
+#: An error's message is kept up to this length.
+_MESSAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One call to one target.
+
+    `request` and `number` (from 1) name it. `model` is the model that was served, where known.
+    `outcome` is `ok`, an `ErrorKind`, `PENDING` or `LOST`. `cost` is None where nobody knows it;
+    `estimated` says that tokens or cost are estimates. `fingerprint` is the decision's.
+    """
+
+    request: str
+    number: int
+    at: float
+    provider: str
+    target: str
+    policy: str = ""
+    outcome: str = "ok"
+    model: str | None = None
+    status: int | None = None
+    message: str | None = None
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cached: int = 0
+    cache_written: int = 0
+    reasoning: int = 0
+    estimated: bool = False
+    cost: int | None = None
+    first_token: float | None = None
+    duration: float = 0.0
+    tags: tuple[str, ...] = ()
+    caller: str | None = None
+    fingerprint: str = ""
+
+    def with_usage(self, usage: Usage, cost: int | None) -> AttemptRecord:
+        """Return the record with the tokens of an answer and its cost in nano-dollars."""
+        return replace(
+            self,
+            tokens_in=usage.input,
+            tokens_out=usage.output,
+            cached=usage.cached,
+            cache_written=usage.cache_written,
+            reasoning=usage.reasoning,
+            estimated=usage.estimated,
+            cost=cost,
+        )
+
+    def brief(self) -> AttemptRecord:
+        """Return the record with its message cut to what is kept."""
+        long = self.message is not None and len(self.message) > _MESSAGE
+        return replace(self, message=f"{(self.message or '')[:_MESSAGE]}…") if long else self
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """One request and what became of it.
+
+    `winner` is the target that was ranked first, `target` the one that served the answer; None
+    where there was none. `outcome` is `ok`, the `ErrorKind` of the last attempt, or the name of
+    the error. `decision` is `decision_data`, `prompt` the messages' JSON where they are kept.
+    """
+
+    id: str
+    at: float
+    policy: str
+    outcome: str = "ok"
+    winner: str | None = None
+    target: str | None = None
+    tags: tuple[str, ...] = ()
+    caller: str | None = None
+    task: str | None = None
+    fingerprint: str = ""
+    decision: Mapping[str, Any] | None = None
+    prompt: str | None = None
+
+
+class _Item(Protocol):
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+class Decided(Protocol):
+    """The parts of a decision that are kept."""
+
+    policy: str
+    winner: Any
+    ranking: Sequence[_Item]
+    rejections: Sequence[_Item]
+    facts: Mapping[str, Any]
+    notes: Mapping[str, int]
+    reason: str | None
+    fingerprint: str
+
+
+def decision_data(decision: Decided) -> dict[str, Any]:
+    """Return what is kept of a decision: its `to_dict`, the first of the ranking and rejections.
+
+    Only what is kept is itemised. `left_out` counts the rest.
+    """
+    ranking, rejections = decision.ranking, decision.rejections
+    return {
+        "policy": decision.policy,
+        "winner": decision.winner.id if decision.winner else None,
+        "ranking": [item.to_dict() for item in ranking[:_RANKED]],
+        "rejections": [item.to_dict() for item in rejections[:_REJECTED]],
+        "facts": dict(decision.facts),
+        "notes": dict(sorted(decision.notes.items())),
+        **({"reason": decision.reason} if decision.reason else {}),
+        "fingerprint": decision.fingerprint,
+        "left_out": {
+            "ranking": max(len(ranking) - _RANKED, 0),
+            "rejections": max(len(rejections) - _REJECTED, 0),
+        },
+    }
+
+
+class RequestIds:
+    """Makes the ids of requests: 26 letters and digits that sort by time.
+
+    They are ULIDs (48 bits of milliseconds, 80 of chance) in small letters. Within a millisecond
+    the first 16 of those 80 bits count up, so that one process's ids keep their order.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float], random_bytes: Callable[[int], bytes] = os.urandom
+    ) -> None:
+        self._clock = clock
+        self._random = random_bytes
+        self._lock = Lock()
+        self._last = (-1, 0)
+
+    def next(self) -> str:
+        """Return a new id."""
+        chance = int.from_bytes(self._random(9), "big")
+        with self._lock:
+            millis, count = max(int(self._clock() * 1000), self._last[0]), self._last[1] + 1
+            if millis > self._last[0] or count > 0xFFFF:
+                millis += millis == self._last[0]
+                count = chance >> 64
+            self._last = (millis, count)
+        number = (millis << 80) | (count << 64) | (chance & (2**64 - 1))
+        return _base32(number, _TIME_DIGITS + _RANDOM_DIGITS)
+
+
+def first_id(at: float) -> str:
+    """Return the least id of a time, to ask for requests since or until then."""
+    millis = min(max(int(at * 1000), 0), 2**48 - 1)
+    return _base32(millis, _TIME_DIGITS) + "0" * _RANDOM_DIGITS
+
+
+def _base32(number: int, digits: int) -> str:
+    return "".join(_ALPHABET[number >> 5 * place & 31] for place in reversed(range(digits)))
