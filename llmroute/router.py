@@ -29,9 +29,12 @@ from llmroute.catalog.model import Auth, Provider, Target
 from llmroute.config.diagnostics import did_you_mean
 from llmroute.config.protocols import is_shipped
 from llmroute.config.workspace import Workspace, find_root, read_workspace
+from llmroute.dispatch.allowances import allowances
 from llmroute.dispatch.health.health import Health
 from llmroute.dispatch.live import LiveState
 from llmroute.errors import ConfigError, UsageError
+from llmroute.ledger.ledger import Ledger
+from llmroute.ledger.settings import open_ledger
 from llmroute.policy.check import check_expressions
 from llmroute.policy.engine.decision import Decision
 from llmroute.policy.inputs import check_inputs
@@ -58,6 +61,8 @@ __all__ = ["Prompt", "Router"]
 Prompt = str | Sequence[Message] | Request
 #: The policy where neither the caller nor `llmroute.yaml` names one.
 _DEFAULT_POLICY = "balanced"
+#: Seconds that the first decision waits to learn what budgets have spent.
+_LOOK = 2.0
 
 
 class Router:
@@ -75,6 +80,7 @@ class Router:
         pace: Pace | None = None,
         now: Callable[[], datetime] | None = None,
         random: Random | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         self.workspace = workspace
         self._settings: Mapping[str, Any] = workspace.settings.data if workspace.settings else {}
@@ -92,6 +98,8 @@ class Router:
         clock = pace.clock if pace else time.monotonic
         self._health = Health(clock, self._now, self._random)
         self._live = LiveState(clock, learn=learn, quota=self._health.headroom)
+        self._ledger = ledger or open_ledger(workspace)
+        self._looked = False
 
     @classmethod
     def load(
@@ -125,6 +133,11 @@ class Router:
         if errors:
             raise ConfigError(errors)
         return cls(workspace, **options)
+
+    @property
+    def ledger(self) -> Ledger:
+        """What is written down of calls and money, and what went wrong with that (`alarms`)."""
+        return self._ledger
 
     @property
     def catalog(self) -> Catalog:
@@ -210,7 +223,13 @@ class Router:
 
     def _surroundings(self, catalog: Catalog, *, assume_usable: bool) -> Surroundings:
         standing = IN_SERVICE if assume_usable else self._health.standing(catalog.targets)
-        return Surroundings(self._now(), self._live, standing=standing)
+        ledger, now = self.ledger, self._now()
+        if not ledger.budgets:
+            return Surroundings(now, self._live, standing=standing)
+        if not self._looked:
+            self._looked = ledger.look().wait(_LOOK)
+        left = allowances(ledger, self._zone)
+        return Surroundings(now, self._live, ledger.shares(), standing, left)
 
     async def acomplete(
         self,
@@ -330,11 +349,15 @@ class Router:
         """Close every connection; safe to call twice."""
         if self._built is not None:
             await self._built.aclose()
+        import asyncio
+
+        await asyncio.to_thread(self._ledger.close)
 
     def close(self) -> None:
         """Close every connection, from plain code; safe to call twice."""
         if self._built is not None:
             self._built.close()
+        self._ledger.close()
 
     @property
     def _engine(self) -> Engine:
@@ -355,6 +378,7 @@ class Router:
             self._live,
             self._health,
             self._pace or Pace(),
+            self._ledger,
             on_rotated=self._rotated,
         )
         return Engine(services, self._found)

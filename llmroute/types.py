@@ -303,7 +303,7 @@ class Attempt:
     `outcome` is `ok` or the kind of the error. `cost` is in USD, null where unknown or nothing was
     spent. `role` says why the call was made: `first`, `fallback`, `repeat`, `probe` (it decides
     whether a circuit closes), `last_resort`, `hedge` or `continuation`. `waited` is how long it
-    waited for its turn before `started`.
+    waited for its turn before `started`. `model` is the one that the provider says it served.
     """
 
     target: str
@@ -317,6 +317,7 @@ class Attempt:
     cost: Decimal | None = None
     role: str = "first"
     waited: float = 0.0
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from llmroute.catalog.build import Problem
 from llmroute.catalog.model import Target, authorised
-from llmroute.dispatch.books import Refused
+from llmroute.dispatch.account import Account, Refused
 from llmroute.dispatch.failing import no_target, route_failed
 from llmroute.dispatch.gates import QUEUE
 from llmroute.dispatch.health.health import Admission
@@ -14,6 +14,7 @@ from llmroute.dispatch.plan import Plan, Role, Step
 from llmroute.dispatch.services import Services
 from llmroute.dispatch.trial import Leave, OnAttempt, Trial
 from llmroute.errors import ErrorKind, NoEligibleTarget, RouteFailed, TargetError
+from llmroute.ledger.holds import Reservation
 from llmroute.policy.engine.decision import Decision
 from llmroute.types import Attempt, Request, Response
 
@@ -47,7 +48,7 @@ class Run:
         self._deadline = deadline
         self._on_attempt = on_attempt
         self._plan = Plan(decision)
-        self._books = services.books.open(decision)
+        self._account = Account(services.ledger, decision, services.pace.wall)
         self._last: TargetError | None = None
         self._reread: set[str] = set()
         self._closed = False
@@ -107,7 +108,7 @@ class Run:
             request or self.request,
             self.decision,
             self.services,
-            self._books,
+            self._account,
             self._origin,
             self._ended,
         )
@@ -135,12 +136,10 @@ class Run:
         services.health.passed(target, admission)
         return None
 
-    async def _reserved(self, target: Target) -> object:
+    async def _reserved(self, target: Target) -> Reservation | None:
         """Hold the most that a call may cost; where that fails its place is free again."""
-        until = self.services.pace.wall() + max(self.remaining, 0.0)
-        most = self.decision.estimate(target).cost_max
         try:
-            return await self._books.reserve(target, most, until)
+            return await self._account.reserve(target, self.remaining)
         except BaseException:
             self.services.gates.leave(target)
             raise
@@ -240,7 +239,7 @@ class Run:
     def _close(self, outcome: str, target: str | None) -> None:
         if not self._closed:
             self._closed = True
-            self._books.close(outcome, target)
+            self._account.close(outcome, target)
 
     def exhausted(self) -> RouteFailed:
         """Return the error of a request that nobody answered: every attempt, and what to do."""

@@ -7,19 +7,23 @@ from dataclasses import dataclass, field
 
 from llmroute.adapter.adapter import Adapter
 from llmroute.catalog.model import Auth
-from llmroute.dispatch.books import Books, NoBooks
 from llmroute.dispatch.gates import Gates
 from llmroute.dispatch.health.health import Health
 from llmroute.dispatch.health.retries import RetryBudget
 from llmroute.dispatch.hedges import HedgeCount
 from llmroute.dispatch.live import LiveState
 from llmroute.dispatch.pace import Pace
+from llmroute.ledger.ledger import Ledger
 
 __all__ = ["Services"]
 
 
 def _ignore(_provider: str, _auth: Auth) -> None:
     """Take no note of an exchanged credential."""
+
+
+def _off() -> Ledger:
+    return Ledger(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ class Services:
     live: LiveState
     health: Health
     pace: Pace
-    books: Books = field(default_factory=NoBooks)
+    ledger: Ledger = field(default_factory=_off)
     gates: Gates = field(default_factory=Gates)
     retries: RetryBudget = field(default_factory=RetryBudget)
     hedges: HedgeCount = field(default_factory=HedgeCount)

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field, replace
 from llmroute.adapter.answer import unfolded
 from llmroute.catalog.cost import nano_to_usd
 from llmroute.catalog.model import Target
-from llmroute.dispatch.books import RequestBooks
+from llmroute.dispatch.account import Account
 from llmroute.dispatch.health.health import Admission
 from llmroute.dispatch.plan import Role, Step
 from llmroute.dispatch.services import Services
 from llmroute.dispatch.timers import Timers, timed
 from llmroute.dispatch.usage import charge, partial_usage, usage_of
 from llmroute.errors import ErrorKind, TargetError
+from llmroute.ledger.holds import Reservation
 from llmroute.policy.engine.decision import Decision
 from llmroute.types import Attempt, Chunk, Request, Response, Usage
 
@@ -36,7 +37,7 @@ class Leave:
     """
 
     admission: Admission
-    held: object
+    held: Reservation | None
     waited: float
     remaining: float
     tokens: int
@@ -54,7 +55,7 @@ class Trial:
     request: Request
     decision: Decision
     services: Services
-    books: RequestBooks
+    account: Account
     origin: float
     ended: Callable[[Attempt], None]
     warnings: list[str] = field(default_factory=list)
@@ -63,6 +64,7 @@ class Trial:
     _reported: Usage | None = field(default=None, init=False)
     _said: list[str] = field(default_factory=list, init=False)
     _answered: bool = field(default=False, init=False)
+    _model: str | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         live, target = self.services.live, self.step.target
@@ -123,6 +125,7 @@ class Trial:
         if self.first is None and (chunk.has_content or chunk.reasoning):
             self.first = self._now - self._timers.started
         self._reported = chunk.usage or self._reported
+        self._model = chunk.model or self._model
         called = chunk.tool_call.arguments if chunk.tool_call else ""
         said = chunk.text + chunk.reasoning + chunk.refusal + called
         if said:
@@ -223,6 +226,7 @@ class Trial:
             cost=nano_to_usd(nano),
             role="probe" if self.leave.admission.probe else self.role,
             waited=self.leave.waited,
+            model=self._model,
         )
-        self.books.settle(self.leave.held, record, usage, nano)
+        self.account.settle(self.leave.held, record, usage, nano)
         self.ended(record)

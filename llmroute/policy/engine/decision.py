@@ -8,6 +8,7 @@ from typing import Any, overload
 
 from llmroute.catalog.model import Target
 from llmroute.policy.engine.bench import Bench
+from llmroute.policy.engine.brief import brief
 from llmroute.policy.engine.itemise import Details, contributions, details
 from llmroute.policy.engine.search import Search
 from llmroute.policy.scoring.estimate import Estimate
@@ -234,6 +235,10 @@ class Decision:
     def rejected(self, target_id: str) -> tuple[Rejection, ...]:
         """Return why a target was rejected; empty where it was not."""
         return tuple(item for item in self.rejections if item.target == target_id)
+
+    def brief(self) -> dict[str, Any]:
+        """Return the most important of `to_dict`, at a small part of its cost."""
+        return brief(self, self._search)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data with a fixed order, the same for the same inputs."""

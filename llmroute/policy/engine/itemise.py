@@ -16,7 +16,7 @@ from llmroute.policy.scoring.requirements import (
 )
 from llmroute.policy.scoring.rules import Contribution
 
-__all__ = ["Details", "contributions", "details"]
+__all__ = ["Details", "contributions", "details", "rejections_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +44,15 @@ def details(search: Search) -> Details:
 
     found: list[Rejection] = []
     for place in range(len(search.policy.targets)):
-        reasons = list(_rejections(search, place, note))
+        reasons = list(rejections_of(search, place, note))
         found += reasons
         if not reasons:
             contributions(search, place, note)
     return Details((*found, *_without_targets(search)), notes)
 
 
-def _rejections(search: Search, place: int, note: Note) -> Iterator[Rejection]:
+def rejections_of(search: Search, place: int, note: Note = ignore) -> Iterator[Rejection]:
+    """Yield each reason why a target may not serve the request."""
     candidate, context = search.candidate(place), search.context
     target, problems = candidate.target, search.problems
     problem = problems.get(target.id) or problems.get(target.provider.name)
