@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
@@ -101,8 +102,22 @@ class ClientPool:
 
 
 def _shut_down(descriptor: int, mark: int) -> bool:
-    with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as found:
-        if found.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == mark:
-            found.shutdown(socket.SHUT_RDWR)
-            return True
+    """Shut down the socket behind a descriptor, if it is one and bears the mark."""
+    with suppress(OSError):
+        if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+            return False
+        with _twin(descriptor) as found:
+            if found.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == mark:
+                found.shutdown(socket.SHUT_RDWR)
+                return True
     return False
+
+
+def _twin(descriptor: int) -> socket.socket:
+    """Return a second handle of a socket, to be closed without closing the first."""
+    twin = os.dup(descriptor)
+    try:
+        return socket.socket(fileno=twin)
+    except OSError:
+        os.close(twin)
+        raise

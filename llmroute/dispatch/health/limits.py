@@ -62,7 +62,8 @@ class Limits:
     def limited(self, target: Target, retry_after: float | None, now: float) -> float:
         """Note a 429 and return when to come back."""
         pool = self._pool(target, now)
-        pool.limited_in_a_row += 1
+        if now >= pool.until:  # else it answers a call that was made before it was known
+            pool.limited_in_a_row += 1
         wait = retry_after
         if wait is None or wait > _ABSURD:
             wait = min(_BARE * 2.0 ** (pool.limited_in_a_row - 1), _BARE_MOST)
