@@ -140,7 +140,7 @@ class Run:
         usage, partly = self._usage(response), _partly(response.usage)
         response = replace(response, usage=usage)
         cost = nano_to_usd(self._charge(target, usage, partly))
-        self._learn(target, usage)
+        self._learn(target, response)
         self.attempts.succeeded(response, cost)
         self._live.served(self.request, target)
         return replace(
@@ -152,12 +152,17 @@ class Run:
             decision=self.decision,
         )
 
-    def _learn(self, target: Target, usage: Usage) -> None:
-        """Let later estimates of this target's tokens learn from its own count of the prompt.
+    def _learn(self, target: Target, response: Response) -> None:
+        """Let later estimates for this target learn from its own counts of prompt and answer.
 
-        Images, and answers made of several calls, would say nothing of its tokenizer.
+        Images, and answers made of several calls, would say nothing of its tokenizer; what was
+        refused or withheld nothing of the length of answers.
         """
-        guessed = self.request.input_tokens is None and not self.decision.facts["images"]
+        usage, facts = response.usage, self.decision.facts
+        if not usage.estimated and response.finish_reason in ("stop", "tool_calls", "length"):
+            whole = response.finish_reason != "length"
+            self._live.answered(target, facts["task"], usage.output, whole=whole)
+        guessed = self.request.input_tokens is None and not facts["images"]
         if guessed and not usage.estimated and not usage.parts:
             self._live.counted(target, self.decision.tokens(target), usage.input)
 

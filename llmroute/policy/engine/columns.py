@@ -8,11 +8,13 @@ rules' least points, so that no lane is negative.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 
 from llmroute.policy.engine.bounds import Span, highest
 from llmroute.policy.engine.corrections import Corrections
 from llmroute.policy.engine.kept import Kept
 from llmroute.policy.engine.table import TargetTable
+from llmroute.policy.scoring.estimate import UNCORRECTED, Correction
 from llmroute.policy.scoring.rules import CompiledRule
 
 __all__ = ["Columns"]
@@ -32,7 +34,7 @@ class Columns:
             for bit, rule in rules
             if rule.stage == "load"
         }
-        self.kept: Kept[Hashable] = Kept(_KEPT)
+        self.kept: Kept[Hashable, int] = Kept(_KEPT)
 
     def load(self, active: int) -> int:
         """Return the points of the active rules at stage `load`."""
@@ -55,34 +57,41 @@ class Columns:
 
         `spans` are the groups of the request's token counts, by tokenizer, as estimated.
         """
-        row = self._known((active, spans), lambda: self._most(active, spans, 1.0))
-        for factor, who in corrections.masks if corrections else ():
-            own = self._corrected(active, spans, factor)
+        if corrections is None:
+            return self._alike(active, spans, UNCORRECTED)
+        mixed = partial(self._mixed, active, spans, corrections)
+        return corrections.rows.row((active, spans), mixed)
+
+    def _mixed(self, active: int, spans: tuple[Span, ...], corrections: Corrections) -> int:
+        row = self._alike(active, spans, UNCORRECTED)
+        for correction, who in corrections.masks:
+            own = self._alike(active, spans, correction)
             row ^= (row ^ own) & who
         return row
 
-    def _corrected(self, active: int, spans: tuple[Span, ...], factor: float) -> int:
-        """Return the row of `most` as if every target had the factor."""
-        return self._known((active, spans, factor), lambda: self._most(active, spans, factor))
+    def _alike(self, active: int, spans: tuple[Span, ...], correction: Correction) -> int:
+        """Return the row of `most` as if every target had the correction."""
+        key = (active, spans, correction)
+        return self._known(key, lambda: self._most(active, spans, correction))
 
-    def _most(self, active: int, spans: tuple[Span, ...], factor: float) -> int:
+    def _most(self, active: int, spans: tuple[Span, ...], correction: Correction) -> int:
         row = 0
         for bit in self._rules:
             if active & bit:
                 for tokenizer, group in zip(self._table.tokenizers, spans, strict=True):
-                    row += self._bound(bit, tokenizer, group, factor)
+                    row += self._bound(bit, tokenizer, group, correction)
         return row
 
-    def _bound(self, bit: int, tokenizer: str, group: Span, factor: float) -> int:
+    def _bound(self, bit: int, tokenizer: str, group: Span, correction: Correction) -> int:
         """Return the most points of one rule, in the lanes of one tokenizer's targets."""
-        key = (bit, tokenizer, group, factor)
-        return self._known(key, lambda: self._made(bit, tokenizer, group, factor))
+        key = (bit, tokenizer, group, correction)
+        return self._known(key, lambda: self._made(bit, tokenizer, group, correction))
 
-    def _made(self, bit: int, tokenizer: str, group: Span, factor: float) -> int:
+    def _made(self, bit: int, tokenizer: str, group: Span, correction: Correction) -> int:
         rule, targets, priced = self._rules[bit], self._table.targets, self._table.priced
         alike = [targets[place] for place in priced.places]
         mine = ((t, t.tokenizer == tokenizer) for t in alike)
-        most = [highest(rule, t, group, factor) if own else 0 for t, own in mine]
+        most = [highest(rule, t, group, correction) if own else 0 for t, own in mine]
         return self._table.lanes.pack([most[number] for number in priced.class_of])
 
     def _packed(self, rule: CompiledRule, points: Sequence[int]) -> int:

@@ -44,6 +44,7 @@ def _itemised(place: int, item: Ranked) -> Iterator[str]:
     yield (
         f"{place}. {clean(item.target.id)}  {format_points(item.score)} points · {usd(item)} for "
         f"about {estimate.tokens_in:,} tokens in{_corrected(item)}, {estimate.tokens_out:,} out"
+        f"{_learned(item)}"
     )
     most = max((abs(c.points) for c in item.contributions), default=0)
     name_width = max((len(clean(c.rule)) for c in item.contributions), default=0)
@@ -54,6 +55,13 @@ def _itemised(place: int, item: Ranked) -> Iterator[str]:
 def _corrected(item: Ranked) -> str:
     factor = item.token_factor
     return "" if factor == 1.0 else f" (× {factor:g}: how this target counted before)"
+
+
+def _learned(item: Ranked) -> str:
+    known = item.learned_output
+    if known is None or known.tokens != item.estimate.tokens_out:
+        return ""
+    return f" (learned from {known.answers} answer{'s' if known.answers != 1 else ''})"
 
 
 def _row(item: Contribution, most: int, name_width: int) -> str:
