@@ -19,7 +19,7 @@ from llmroute.catalog.build import Problem
 from llmroute.catalog.model import Target
 from llmroute.policy.facts.facts import Facts
 from llmroute.policy.scoring.context import Surroundings
-from llmroute.policy.scoring.live import LiveFacts, Priors
+from llmroute.policy.scoring.live import LiveFacts, Output, Priors
 from llmroute.policy.source import PolicySource, Require, Rule, Select
 from llmroute.types import Request, Route
 from tests.build import provider, target
@@ -31,6 +31,14 @@ NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 #: Corrections of token counts, the usual absence of one several times.
 FACTORS = (1.0, 1.0, 1.0, 0.5, 0.9375, 1.0625, 1.25, 2.0)
 TASKS = ("code", "chat", "math")
+#: Lengths of answers that were learned by task, the usual absence of any several times.
+OUTPUTS: tuple[Mapping[str, Output], ...] = (
+    {},
+    {},
+    {"code": Output(16, 5), "chat": Output(724, 12)},
+    {"chat": Output(91, 32), "math": Output(5793, 32), "poetry": Output(500, 1)},
+    {"chat": Output(2048, 7), "code": Output(2000, 3)},
+)
 IDS = [f"p{provider}/m{model}" for provider in range(4) for model in range(3)]
 
 
@@ -345,7 +353,8 @@ def measured(rng: Random) -> LiveFacts:
     )
     # No draw of its own, so that tests which count outcomes over seeds keep theirs.
     number = round(1000 * (facts.first_token + facts.success)) + facts.in_flight
-    return facts._replace(token_factor=FACTORS[number % len(FACTORS)])
+    outputs = OUTPUTS[number // len(FACTORS) % len(OUTPUTS)]
+    return facts._replace(token_factor=FACTORS[number % len(FACTORS)], outputs=outputs)
 
 
 def live(rng: Random, targets: Sequence[Target]) -> Live:

@@ -57,22 +57,19 @@ class Columns:
 
         `spans` are the groups of the request's token counts, by tokenizer, as estimated.
         """
-        if corrections is None:
-            return self._alike(active, spans, UNCORRECTED)
-        mixed = partial(self._mixed, active, spans, corrections)
-        return corrections.rows.row((active, spans), mixed)
+        if corrections is not None:
+            mixed = partial(self._mixed, active, spans, corrections)
+            return corrections.rows.row((active, spans), mixed)
+        return self._known((active, spans), lambda: self._most(active, spans, UNCORRECTED))
 
     def _mixed(self, active: int, spans: tuple[Span, ...], corrections: Corrections) -> int:
-        row = self._alike(active, spans, UNCORRECTED)
+        """Put the row of `most` together from rows as if every target had the same correction."""
+        row = self.most(active, spans)
         for correction, who in corrections.masks:
-            own = self._alike(active, spans, correction)
+            alike = partial(self._most, active, spans, correction)
+            own = self._known((active, spans, correction), alike)
             row ^= (row ^ own) & who
         return row
-
-    def _alike(self, active: int, spans: tuple[Span, ...], correction: Correction) -> int:
-        """Return the row of `most` as if every target had the correction."""
-        key = (active, spans, correction)
-        return self._known(key, lambda: self._most(active, spans, correction))
 
     def _most(self, active: int, spans: tuple[Span, ...], correction: Correction) -> int:
         row = 0

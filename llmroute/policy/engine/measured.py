@@ -80,7 +80,7 @@ class Measured:
             facts[place] = view.of(table.targets[place])
         lanes = table.lanes
         after = Snapshot(facts, before.learned)
-        if any(_taught(before.facts[place], facts[place]) for place in places):
+        if any(_taught(before.facts[p], facts[p]) for p in places):
             after.learned = learned(facts, table.targets, lanes, before.learned)
         for active, row in before.rows.items():
             for place in places:

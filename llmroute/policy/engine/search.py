@@ -173,10 +173,11 @@ class Search:
         if not priced:
             return 0
         facts, asked, table = self.context.facts, self.context.request.max_tokens, self.policy.table
-        longest = max(table.longest, self._corrections.longest if self._corrections else 0)
+        known = self._corrections
+        longest = table.longest if known is None else max(table.longest, known.longest)
         asked = None if asked is None or asked >= longest else asked
         spans = tuple([span(facts.tokens_for(name), asked) for name in table.tokenizers])
-        return self.policy.columns.most(priced, spans, self._corrections)
+        return self.policy.columns.most(priced, spans, known)
 
     def near(self, spread: int) -> list[tuple[int, int]]:
         """Return the score and place of each target within `spread` of the best, in any order."""
