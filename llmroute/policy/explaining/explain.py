@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from llmroute.policy.engine.decision import Decision, Ranked
-from llmroute.policy.explaining.explanation import Explanation, RejectionGroup, usd
+from llmroute.policy.explaining.explanation import Explanation, RejectionGroup, tokens_out, usd
 from llmroute.policy.explaining.wording import clean, format_points, format_weight, plain
 from llmroute.policy.scoring.rules import Contribution
 
@@ -43,8 +43,7 @@ def _itemised(place: int, item: Ranked) -> Iterator[str]:
     estimate = item.estimate
     yield (
         f"{place}. {clean(item.target.id)}  {format_points(item.score)} points · {usd(item)} for "
-        f"about {estimate.tokens_in:,} tokens in{_corrected(item)}, {estimate.tokens_out:,} out"
-        f"{_learned(item)}"
+        f"about {estimate.tokens_in:,} tokens in{_corrected(item)}, {tokens_out(item)}"
     )
     most = max((abs(c.points) for c in item.contributions), default=0)
     name_width = max((len(clean(c.rule)) for c in item.contributions), default=0)
@@ -55,13 +54,6 @@ def _itemised(place: int, item: Ranked) -> Iterator[str]:
 def _corrected(item: Ranked) -> str:
     factor = item.token_factor
     return "" if factor == 1.0 else f" (× {factor:g}: how this target counted before)"
-
-
-def _learned(item: Ranked) -> str:
-    known = item.learned_output
-    if known is None or known.tokens != item.estimate.tokens_out:
-        return ""
-    return f" (learned from {known.answers} answer{'s' if known.answers != 1 else ''})"
 
 
 def _row(item: Contribution, most: int, name_width: int) -> str:

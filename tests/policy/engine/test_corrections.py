@@ -8,6 +8,7 @@ import pytest
 
 from llmroute.policy import CompiledPolicy, LiveFacts, PolicySource, Surroundings
 from llmroute.policy.facts.facts import Facts
+from llmroute.policy.scoring.context import Context
 from llmroute.policy.scoring.live import Output
 from llmroute.policy.source import Require, Rule
 from llmroute.types import Request
@@ -108,6 +109,14 @@ def test_an_answer_is_expected_as_long_as_learned_and_allowed(fields, reject, wa
     case = Case(OUTPUT_COSTS, tuple(fleet), ())
     check(compiled, case, turn(live, **fields), [winner_first])
     assert decided(compiled, turn(live, **fields)).ranking[0].estimate.tokens_out == wanted
+
+
+def test_an_estimate_that_nobody_made_ready_counts_what_was_learned():
+    live, fleet = told(m={"chat": Output(2048, 9)}), [target("a/m", price=(0, 2))]
+    live.facts["a/m"] = live.facts["a/m"]._replace(token_factor=1.25)
+    found = Context(*turn(live)[:2]).estimate(fleet[0])
+    assert found == decided(CompiledPolicy(PRICE, fleet), turn(live)).ranking[0].estimate
+    assert found[:3] == (round(TOKENS * 1.25), 2048, 2048 * 2000)
 
 
 def test_cost_max_counts_what_is_allowed_whatever_was_learned():

@@ -6,6 +6,7 @@ import pytest
 
 from llmroute.policy import LiveFacts
 from llmroute.policy.explaining.explain import explain
+from llmroute.policy.explaining.markdown import markdown
 from llmroute.policy.scoring.live import Output
 from tests.build import target
 from tests.policy.explaining.told import Told, decided, source
@@ -35,6 +36,7 @@ def test_a_learned_length_is_shown_with_what_it_was_learned_from(answers, fields
     live = Told({"a/m": LiveFacts(1, 60, 1, outputs={"essay": Output(724, answers)})})
     decision = decided(CHEAP, FLEET, live, **{"task": "essay", **fields})
     assert told in explain(decision)
+    assert told.replace("\n", " |") in markdown(decision)
 
 
 def test_the_callers_own_count_is_shown_as_it_is():
