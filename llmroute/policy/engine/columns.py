@@ -8,19 +8,20 @@ rules' least points, so that no lane is negative.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from functools import partial
 
 from llmroute.policy.engine.bounds import Span, highest
-from llmroute.policy.engine.corrections import Corrections
+from llmroute.policy.engine.corrections import Corrections, Kind
 from llmroute.policy.engine.kept import Kept
 from llmroute.policy.engine.table import TargetTable
-from llmroute.policy.scoring.estimate import UNCORRECTED, Correction
+from llmroute.policy.scoring.estimate import Correction
 from llmroute.policy.scoring.rules import CompiledRule
 
 __all__ = ["Columns"]
 
 #: Rows that are kept; the oldest is forgotten first.
 _KEPT = 512
+#: Targets whose lanes are mended in rows that are kept; of more, rows are made anew.
+_FEW = 16
 
 
 class Columns:
@@ -58,37 +59,60 @@ class Columns:
         `spans` are the groups of the request's token counts, by tokenizer, as estimated.
         """
         if corrections is not None:
-            mixed = partial(self._mixed, active, spans, corrections)
-            return corrections.rows.row((active, spans), mixed)
-        return self._known((active, spans), lambda: self._most(active, spans, UNCORRECTED))
+            self._inherit(corrections)
+            kind = (active, spans)
+            return corrections.rows.row(kind, lambda: self._corrected(kind, corrections))
+        return self._known((active, spans), lambda: self._most(active, spans))
 
-    def _mixed(self, active: int, spans: tuple[Span, ...], corrections: Corrections) -> int:
-        """Put the row of `most` together from rows as if every target had the same correction."""
-        row = self.most(active, spans)
-        for correction, who in corrections.masks:
-            alike = partial(self._most, active, spans, correction)
-            own = self._known((active, spans, correction), alike)
-            row ^= (row ^ own) & who
-        return row
+    def _corrected(self, kind: Kind, corrections: Corrections) -> int:
+        """Return the row of `most` with the lanes of corrected targets computed apart."""
+        values = list(self._table.lanes.unpack(self.most(*kind)))
+        class_of = self._table.priced.class_of
+        made: dict[tuple[int, Correction], int] = {}
+        for place, correction in corrections.known.items():
+            alike = class_of[place], correction
+            if alike not in made:
+                made[alike] = self._most_at(place, kind, correction)
+            values[place] = made[alike]
+        return self._table.lanes.pack(values)
 
-    def _most(self, active: int, spans: tuple[Span, ...], correction: Correction) -> int:
+    def _most_at(self, place: int, kind: Kind, correction: Correction) -> int:
+        active, spans = kind
+        target = self._table.targets[place]
+        group = spans[self._table.tokenizers.index(target.tokenizer)]
+        rules = (rule for bit, rule in self._rules.items() if active & bit)
+        return sum(highest(rule, target, group, correction) for rule in rules)
+
+    def _inherit(self, corrections: Corrections) -> None:
+        """Take over the rows of the corrections that held before, where few targets differ."""
+        before, corrections.before = corrections.before, None
+        if before is None:
+            return
+        moved, lanes = corrections.moved(before), self._table.lanes
+        for kind, row in before.rows.items() if len(moved) <= _FEW else ():
+            for place in moved:
+                gained = self._most_at(place, kind, corrections.at(place)) - lanes.at(row, place)
+                row += lanes.put(place, gained)
+            corrections.rows.keep(kind, row)
+
+    def _most(self, active: int, spans: tuple[Span, ...]) -> int:
         row = 0
         for bit in self._rules:
             if active & bit:
                 for tokenizer, group in zip(self._table.tokenizers, spans, strict=True):
-                    row += self._bound(bit, tokenizer, group, correction)
+                    row += self._bound(bit, tokenizer, group)
         return row
 
-    def _bound(self, bit: int, tokenizer: str, group: Span, correction: Correction) -> int:
+    def _bound(self, bit: int, tokenizer: str, group: Span) -> int:
         """Return the most points of one rule, in the lanes of one tokenizer's targets."""
-        key = (bit, tokenizer, group, correction)
-        return self._known(key, lambda: self._made(bit, tokenizer, group, correction))
+        key = (bit, tokenizer, group)
+        return self._known(key, lambda: self._made(bit, tokenizer, group))
 
-    def _made(self, bit: int, tokenizer: str, group: Span, correction: Correction) -> int:
+    def _made(self, bit: int, tokenizer: str, group: Span) -> int:
         rule, targets, priced = self._rules[bit], self._table.targets, self._table.priced
         alike = [targets[place] for place in priced.places]
         mine = ((t, t.tokenizer == tokenizer) for t in alike)
-        most = [highest(rule, t, group, correction) if own else 0 for t, own in mine]
+        most = [highest(rule, t, group) if own else 0 for t, own in mine]
         return self._table.lanes.pack([most[number] for number in priced.class_of])
 
     def _packed(self, rule: CompiledRule, points: Sequence[int]) -> int:

@@ -1,18 +1,18 @@
 """What earlier answers changed about the estimates of targets: see `scoring.estimate.Correction`.
 
-Classes of targets with equal estimates are told apart by it, and what a row holds for one
-correction is put together from rows for each. All of this is kept for as long as no correction
-changes, which is seldom: factors and lengths move in steps (see `dispatch.live`).
+Classes of targets with equal estimates are told apart by it, and rows of bounds are made for it.
+All of this is kept for as long as no correction changes, which is seldom: factors and lengths move
+in steps (see `dispatch.live`).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TypeVar
 
 from llmroute.catalog.model import Target
+from llmroute.policy.engine.bounds import Span
 from llmroute.policy.engine.kept import Kept
 from llmroute.policy.engine.lanes import Lanes
 from llmroute.policy.engine.partition import Partition
@@ -20,9 +20,10 @@ from llmroute.policy.scoring.context import Context
 from llmroute.policy.scoring.estimate import UNCORRECTED, Correction, expected_output
 from llmroute.policy.scoring.live import LiveFacts
 
-__all__ = ["Corrections", "Learned", "learned"]
+__all__ = ["Corrections", "Kind", "Learned", "learned"]
 
-Value = TypeVar("Value", bound=Hashable)
+#: The bits of active rules, and the groups of a request's token counts.
+Kind = tuple[int, tuple[Span, ...]]
 #: Kinds of requests whose corrections are kept, and rows of each; the oldest is forgotten first.
 _KINDS, _ROWS = 32, 64
 
@@ -30,12 +31,16 @@ _KINDS, _ROWS = 32, 64
 class Corrections:
     """The corrections that hold for one kind of request, by place; never none at all.
 
-    `rows` are the rows that were put together for them.
+    `rows` are the rows of bounds that were made for them; those of `before`, which held until now,
+    are still to be taken over.
     """
 
-    def __init__(self, known: Mapping[int, Correction], lanes: Lanes) -> None:
+    def __init__(
+        self, known: Mapping[int, Correction], lanes: Lanes, before: Corrections | None = None
+    ) -> None:
         self.known = known
-        self.rows: Kept[Hashable, int] = Kept(_ROWS)
+        self.rows: Kept[Kind, int] = Kept(_ROWS)
+        self.before: Corrections | None = before and (before.before or before)
         self._lanes = lanes
         self._refined: dict[int, Partition] = {}
 
@@ -43,16 +48,19 @@ class Corrections:
         """Return the correction of a target."""
         return self.known.get(place, UNCORRECTED)
 
-    @cached_property
-    def masks(self) -> Sequence[tuple[Correction, int]]:
-        """Each correction with the mask of the targets that have it."""
-        return tuple(self._masks(self.known).items())
+    def moved(self, before: Corrections) -> Sequence[int]:
+        """Return the places whose correction is another one than before."""
+        places = sorted({*self.known, *before.known})
+        return [place for place in places if self.at(place) != before.at(place)]
 
     @cached_property
     def longer(self) -> Sequence[tuple[float, int]]:
         """Each factor that makes a prompt longer, with the mask of the targets that have it."""
-        factors = {place: item.factor for place, item in self.known.items() if item.factor > 1.0}
-        return tuple(self._masks(factors).items())
+        found: dict[float, int] = defaultdict(int)
+        for place, item in self.known.items():
+            if item.factor > 1.0:
+                found[item.factor] |= self._lanes.single(place)
+        return tuple(found.items())
 
     @cached_property
     def longest(self) -> int:
@@ -66,12 +74,6 @@ class Corrections:
             keys = ((c, self.known.get(place)) for place, c in enumerate(classes.class_of))
             known = self._refined[id(classes)] = Partition(keys, self._lanes, priced=True)
         return known
-
-    def _masks(self, values: Mapping[int, Value]) -> Mapping[Value, int]:
-        found: dict[Value, int] = defaultdict(int)
-        for place, value in values.items():
-            found[value] |= self._lanes.single(place)
-        return found
 
 
 class Learned:
@@ -87,17 +89,21 @@ class Learned:
         self._lengths = lengths
         self._lanes = lanes
         self._made: Kept[tuple[str | None, bool], Corrections] = Kept(_KINDS)
+        self._before: dict[tuple[str | None, bool], Corrections] = {}
 
     def same(self, other: Learned) -> bool:
         """Whether both say the same of every request."""
         return self._factors == other._factors and self._lengths == other._lengths
 
     def take(self, before: Learned) -> None:
-        """Keep the corrections that were made before and still hold."""
+        """Keep the corrections that were made before and still hold; remember the others."""
+        self._before = dict([*before._before.items()][-_KINDS:])
         for (task, counted), made in before._made.items():
             factors = counted or self._factors == before._factors
             if factors and self._of_task(task) == before._of_task(task):
                 self._made.keep((task, counted), made)
+            else:
+                self._before[task, counted] = made
 
     def of(self, context: Context) -> Corrections | None:
         """Return the corrections that hold for a request, None where no target has any."""
@@ -114,7 +120,7 @@ class Learned:
         factors, lengths = {} if counted else self._factors, self._of_task(task)
         places = sorted({*factors, *lengths})
         known = {p: Correction(factors.get(p, 1.0), lengths.get(p)) for p in places}
-        return Corrections(known, self._lanes)
+        return Corrections(known, self._lanes, self._before.pop((task, counted), None))
 
 
 def learned(
