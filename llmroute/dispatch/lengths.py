@@ -3,54 +3,50 @@
 from __future__ import annotations
 
 import math
-from collections import deque
+from array import array
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import NamedTuple
 
 from llmroute.policy.scoring.live import Output
 
-__all__ = ["Answer", "Lengths", "median"]
+__all__ = ["Lengths", "median"]
 
 #: Of each task the latest answers are kept, beside so many of the length that the target's file
 #: makes expect.
 _ANSWERS, _PRIOR_ANSWERS = 32, 5
 #: Tasks that are kept; that which was asked for longest ago is forgotten. Callers name tasks.
-_TASKS, _TASK_NAME = 64, 200
+_TASKS, _TASK_NAME = 32, 200
 #: Longer answers are not believed.
 _LONGEST = 1_000_000
 #: Lengths are powers of √2, so that they change seldom; a step is taken past three quarters of it.
 _STEP = 0.5
 
 
-class Answer(NamedTuple):
-    """Output tokens of one answer; of one that was cut short, `whole` false, at least so many."""
-
-    tokens: int
-    whole: bool = True
-
-
 class Lengths:
-    """The lengths of a target's answers. `usual` is replaced with each answer, never changed."""
+    """The lengths of a target's answers; `usual` is replaced with each answer, never changed.
+
+    Lengths are in tokens, negative of answers that were cut short: these would be longer.
+    """
 
     def __init__(self) -> None:
         self.usual: Mapping[str, Output] = MappingProxyType({})
-        self._answers: dict[str, deque[Answer]] = {}
+        self._answers: dict[str, array[int]] = {}
 
-    def add(self, task: str, answer: Answer, expected: int, most: int | None) -> bool:
+    def add(self, task: str, tokens: int, expected: int, most: int | None) -> bool:
         """Learn from an answer, where it says something; return whether it does.
 
         `expected` is the length that the target's file makes expect, `most` what it allows.
         """
-        if not 0 < answer.tokens <= _LONGEST or len(task) > _TASK_NAME:
+        if abs(tokens) > _LONGEST or len(task) > _TASK_NAME:
             return False
-        answers = self._answers.pop(task, None) or deque(maxlen=_ANSWERS)
-        answers.append(answer)
+        answers = self._answers.pop(task, None) or array("i")
+        answers.append(tokens)
+        del answers[:-_ANSWERS]
         self._answers[task] = answers
         usual, known = dict(self.usual), self.usual.get(task)
-        found = median([*answers, *[Answer(expected)] * _PRIOR_ANSWERS])
-        tokens = _stepped(found, known.tokens if known else expected)
-        usual[task] = Output(min(tokens, most or tokens), len(answers))
+        found = median([*answers, *[expected] * _PRIOR_ANSWERS])
+        length = _stepped(found, known.tokens if known else expected)
+        usual[task] = Output(min(length, most or length), len(answers))
         if len(self._answers) > _TASKS:
             oldest = next(iter(self._answers))
             del self._answers[oldest], usual[oldest]
@@ -58,22 +54,22 @@ class Lengths:
         return True
 
 
-def median(answers: Iterable[Answer]) -> int:
+def median(lengths: Iterable[int]) -> int:
     """Return the median length, by Kaplan's and Meier's estimate of survival.
 
-    An answer that was cut short counts among those that go on until its own length, and not
-    after it. Where more than half go on beyond all that was seen, it is the longest seen. Of two
-    in the middle it is the shorter one. (Kaplan & Meier 1958, Nonparametric Estimation from
+    An answer that was cut short (negative) counts among those that go on until its own length, and
+    not after it. Where more than half go on beyond all that was seen, it is the longest seen. Of
+    two in the middle it is the shorter one. (Kaplan & Meier 1958, Nonparametric Estimation from
     Incomplete Observations.)
     """
-    ordered = sorted(answers, key=lambda answer: (answer.tokens, not answer.whole))
+    ordered = sorted(lengths, key=lambda length: (abs(length), length < 0))
     survival = 1.0
-    for place, answer in enumerate(ordered):
-        if answer.whole:
+    for place, length in enumerate(ordered):
+        if length > 0:
             survival *= 1 - 1 / (len(ordered) - place)
             if survival < 0.5 + 1e-9:  # floats: one half may be a little more
-                return answer.tokens
-    return ordered[-1].tokens
+                return length
+    return abs(ordered[-1])
 
 
 def _stepped(found: int, now: int) -> int:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from llmroute.catalog.model import Target
-from llmroute.dispatch.lengths import Answer, Lengths
+from llmroute.dispatch.lengths import Lengths
 from llmroute.policy.scoring.estimate import expected_output
 from llmroute.policy.scoring.live import LiveFacts, Prior, prior_of
 from llmroute.types import Request
@@ -239,11 +239,11 @@ class LiveState:
         One that was cut short, `whole` false, says only that it would have been longer. As with
         counts, nothing of it decays: only newer answers replace older ones.
         """
-        if not self._learns:
+        if not self._learns or tokens < 1:
             return
         with self._lock:
-            seen, answer = self._of(target), Answer(tokens, whole)
-            if seen.lengths.add(task, answer, expected_output(target, None), target.max_output):
+            lengths, length = self._of(target).lengths, tokens if whole else -tokens
+            if lengths.add(task, length, expected_output(target, None), target.max_output):
                 self._note((target.id,))
 
     def _affected(self, target: Target) -> Collection[str]:

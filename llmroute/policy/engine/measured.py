@@ -6,7 +6,7 @@ later with the values that it was made from.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from llmroute.policy.engine.corrections import Learned, learned
@@ -99,5 +99,11 @@ class Measured:
 
 
 def _taught(before: LiveFacts, after: LiveFacts) -> bool:
-    """Whether anything may have been learned of a target between two readings."""
-    return before.token_factor != after.token_factor or before.outputs is not after.outputs
+    """Whether an estimate of a target changed between two readings."""
+    if before.token_factor != after.token_factor:
+        return True
+    return before.outputs is not after.outputs and _lengths(before) != _lengths(after)
+
+
+def _lengths(facts: LiveFacts) -> Mapping[str, int]:
+    return {task: output.tokens for task, output in facts.outputs.items()}
