@@ -19,26 +19,17 @@ from llmroute.catalog.build import Problem
 from llmroute.catalog.model import Target
 from llmroute.policy.facts.facts import Facts
 from llmroute.policy.scoring.context import Surroundings
-from llmroute.policy.scoring.live import LiveFacts, Output, Priors
+from llmroute.policy.scoring.live import LiveFacts, Priors
 from llmroute.policy.source import PolicySource, Require, Rule, Select
 from llmroute.types import Request, Route
 from tests.build import provider, target
 from tests.policy.rare import CAPABILITIES, IMAGE, RARE, TOOL, needing, rarely_able
+from tests.policy.taught import taught
 
 __all__ = ["Case", "Live", "Turn", "case", "cases", "disturb", "live", "measured", "model", "turn"]
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-#: Corrections of token counts, the usual absence of one several times.
-FACTORS = (1.0, 1.0, 1.0, 0.5, 0.9375, 1.0625, 1.25, 2.0)
 TASKS = ("code", "chat", "math")
-#: Lengths of answers that were learned by task, the usual absence of any several times.
-OUTPUTS: tuple[Mapping[str, Output], ...] = (
-    {},
-    {},
-    {"code": Output(16, 5), "chat": Output(724, 12)},
-    {"chat": Output(91, 32), "math": Output(5793, 32), "poetry": Output(500, 1)},
-    {"chat": Output(2048, 7), "code": Output(2000, 3)},
-)
 IDS = [f"p{provider}/m{model}" for provider in range(4) for model in range(3)]
 
 
@@ -351,10 +342,7 @@ def measured(rng: Random) -> LiveFacts:
         measured=rng.random() < 0.8,
         observations=rng.choice((0.0, 5.0, 80.0)),
     )
-    # No draw of its own, so that tests which count outcomes over seeds keep theirs.
-    number = round(1000 * (facts.first_token + facts.success)) + facts.in_flight
-    outputs = OUTPUTS[number // len(FACTORS) % len(OUTPUTS)]
-    return facts._replace(token_factor=FACTORS[number % len(FACTORS)], outputs=outputs)
+    return taught(facts)
 
 
 def live(rng: Random, targets: Sequence[Target]) -> Live:

@@ -14,7 +14,8 @@ from llmroute.policy.source import Require, Rule
 from llmroute.types import Request
 from tests.build import target
 from tests.policy.engine.judge import check, decided, in_turn, rejections_first, winner_first
-from tests.policy.strategies import FACTORS, NOON, Case, Live
+from tests.policy.strategies import NOON, Case, Live
+from tests.policy.taught import FACTORS
 
 PROMPT = "Some words to count. " * 100
 TOKENS = Facts(Request.of(PROMPT)).tokens_for("generic")
