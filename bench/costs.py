@@ -40,7 +40,7 @@ _DAY = datetime(2026, 11, 22, 12, tzinfo=UTC)
 #: Half a nano-dollar, to which we round, and as much for a sum of floats.
 _ROUNDING = Decimal("0.000000001")
 #: The versions whose figures `EXPLAINED` explains.
-VERSIONS = {"litellm": "1.106.2", "genai-prices": "0.2.3"}
+VERSIONS = {"litellm": "1.110.2", "genai-prices": "0.2.3"}
 
 #: What answers say. Those with a five-minute and a one-hour write go to both vendors: OpenAI keeps
 #: the longer one for 12 hours.

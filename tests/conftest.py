@@ -9,5 +9,5 @@ import pytest
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_state(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keep the ledger of routers that tests load, and of programs that they start, to themselves."""
+    """Keep the ledger of the routers and programs that tests start in a folder of theirs."""
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))

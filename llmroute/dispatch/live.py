@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from llmroute.catalog.model import Target
+from llmroute.dispatch.lengths import Lengths
+from llmroute.policy.scoring.estimate import expected_output
 from llmroute.policy.scoring.live import LiveFacts, Prior, prior_of
 from llmroute.types import Request
 
@@ -65,6 +67,7 @@ class _Measured:
     peak_at: float = 0.0
     token_factor: float = 1.0
     ratios: deque[float] = field(default_factory=lambda: deque(maxlen=_RATIOS))
+    lengths: Lengths = field(default_factory=Lengths)
 
     def decay(self, now: float) -> None:
         """Let every sum decay up to a time."""
@@ -177,6 +180,7 @@ class LiveState:
             calls > 0,
             calls,
             seen.token_factor,
+            seen.lengths.usual,
         )
 
     def load(self, target: Target) -> float:
@@ -238,6 +242,19 @@ class LiveState:
             factor = _factor(seen.ratios, seen.token_factor)
             if factor != seen.token_factor:
                 seen.token_factor = factor
+                self._note((target.id,))
+
+    def answered(self, target: Target, task: str, tokens: int, *, whole: bool) -> None:
+        """Learn from an answer's length how long answers to its task are, where that was asked for.
+
+        One that was cut short, `whole` false, says only that it would have been longer. As with
+        counts, nothing of it decays: only newer answers replace older ones.
+        """
+        if not self._learns or tokens < 1:
+            return
+        with self._lock:
+            lengths, length = self._of(target).lengths, tokens if whole else -tokens
+            if lengths.add(task, length, expected_output(target, None), target.max_output):
                 self._note((target.id,))
 
     def _affected(self, target: Target) -> Collection[str]:

@@ -160,7 +160,7 @@ class Trial:
         partly = reported.estimated and bool(reported.input or reported.output)
         nano = charge(target, usage, self.decision, partly=partly, warnings=self.warnings)
         self._measured(healthy=True, speed=self._speed(usage))
-        self._learn(usage)
+        self._learn(response, usage)
         unused = self.leave.tokens - usage.input - usage.output
         self.services.health.succeeded(target, self.leave.admission, unused)
         self.services.retries.earn(target.provider.name)
@@ -177,14 +177,19 @@ class Trial:
         generating = self._now - self._timers.started - self.first
         return (usage.output - 1) / generating if generating > 0 else None
 
-    def _learn(self, usage: Usage) -> None:
-        """Let later estimates of this target's tokens learn from its own count of the prompt.
+    def _learn(self, response: Response, usage: Usage) -> None:
+        """Let later estimates for this target learn from its own counts of prompt and answer.
 
-        Images, and answers made of several calls, would say nothing of its tokenizer.
+        Images, and answers made of several calls, would say nothing of its tokenizer; what was
+        refused or withheld nothing of the length of answers.
         """
-        guessed = self.request.input_tokens is None and not self.decision.facts["images"]
+        target, facts, live = self.target, self.decision.facts, self.services.live
+        if not usage.estimated and response.finish_reason in ("stop", "tool_calls", "length"):
+            whole = response.finish_reason != "length"
+            live.answered(target, facts["task"], usage.output, whole=whole)
+        guessed = self.request.input_tokens is None and not facts["images"]
         if guessed and not usage.estimated and not usage.parts:
-            self.services.live.counted(self.target, self.decision.tokens(self.target), usage.input)
+            live.counted(target, self.decision.tokens(target), usage.input)
 
     def _measured(self, *, healthy: bool | None, speed: float | None = None) -> None:
         self.services.live.ended(

@@ -14,7 +14,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -25,8 +24,6 @@ from llmroute.types import Request
 from tests.adapter.litellm_side import MADE_UP, OPERATOR, REFUSED, their_request
 from tests.adapter.test_round_trips import requests
 from tests.adapter.wire import encoded, target
-
-pytestmark = pytest.mark.skipif(find_spec("litellm") is None, reason="litellm is not installed")
 
 Body = dict[str, Any]
 SYSTEM = ("system", "developer")
@@ -49,16 +46,18 @@ def our_request(request: Request, model: str) -> Body:
 
 
 def texts(request: Request) -> Iterator[str]:
+    """The texts of a conversation, without those beside calls, where both leave out blank ones."""
     for message in request.messages:
         parts = message["content"] or ()
         said = [parts] if isinstance(parts, str) else [p["text"] for p in parts if "text" in p]
-        yield from said if message["role"] != "tool" else ()
+        yield from said if message["role"] != "tool" and "tool_calls" not in message else ()
 
 
 def blank_texts(request: Request, ours: Body | ErrorKind, theirs: Body | str) -> bool:
     """Anthropic answers 400 to blank texts (T11, T13). We leave them out, and refuse a question
-    that says nothing else; litellm invents words for them, which the model then reads as if
-    somebody had said them, and lets them stand in the system prompt, where they are a 400.
+    that says nothing else; litellm leaves out only those beside calls. It invents words for the
+    others, which the model then reads as if somebody had said them, and lets them stand in the
+    system prompt, where they are a 400.
     """
     if all(text.strip() for text in texts(request)):
         return False

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -21,8 +20,6 @@ from llmroute.errors import ErrorKind, TargetError
 from tests.adapter.litellm_side import their_answer
 from tests.adapter.test_round_trips_of_answers import ASKED, answers
 from tests.adapter.wire import target
-
-pytestmark = pytest.mark.skipif(find_spec("litellm") is None, reason="litellm is not installed")
 
 Body = dict[str, Any]
 ANTHROPIC = "anthropic-messages"
@@ -85,15 +82,6 @@ def spelling_of_arguments(body: Body, ours: Body, theirs: Body) -> bool:
     return bool(calls)
 
 
-def refusals(body: Body, ours: Body, theirs: Body) -> bool:
-    """T53: OpenAI's clients read a refusal in `refusal`; litellm drops its explanation."""
-    if body["stop_reason"] != "refusal":
-        return False
-    assert message(ours).pop("refusal") == body["stop_details"]["explanation"]
-    assert "refusal" not in message(theirs)
-    return True
-
-
 def sealed_thoughts(body: Body, ours: Body, theirs: Body) -> bool:
     """T43, T44: only the target that thought can read it, so that we say in the block who that is;
     litellm hands blocks to whatever is asked next. Thoughts without a signature cannot be sent
@@ -113,7 +101,6 @@ EXPLAINED: tuple[Callable[[Body, Body, Body], bool], ...] = (
     envelope,
     details_of_usage,
     spelling_of_arguments,
-    refusals,
     sealed_thoughts,
 )
 

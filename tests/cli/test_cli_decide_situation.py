@@ -27,6 +27,17 @@ def test_measurements_and_time_are_those_of_the_file(here: Program):
     assert json.loads(decide(here, served, "--json").out)["ranking"][0]["score"]
 
 
+def test_what_was_learned_is_that_of_the_file(here: Program):
+    plain = json.loads(decide(here, PLAIN, "--json").out)
+    learned = {"token_factor": 1.25, "outputs": {"chat": {"tokens": 5793, "answers": 12}}}
+    data = {**PLAIN, "live": {"*": learned}}
+    told = json.loads(decide(here, data, "--json").out)["ranking"][0]
+    assert told["estimate"]["tokens_out"] == 5793
+    assert told["learned_output"] == {"tokens": 5793, "answers": 12}
+    assert plain["ranking"][0]["estimate"]["tokens_out"] != 5793
+    assert "5,793 out (learned from 12 answers)" in decide(here, data).out
+
+
 def test_a_listed_model_is_there(here: Program):
     listing = {"provider": "ollama", "model": {"model": "llama3.1:8b"}}
     private = {"messages": PLAIN["request"]["messages"], "metadata": {"privacy": "private"}}

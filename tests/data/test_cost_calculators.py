@@ -6,26 +6,20 @@ reason makes of our own price. The reasons themselves stand below with figures w
 
 from __future__ import annotations
 
+import tomllib
 from decimal import Decimal
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
 from bench.costs import EXPLAINED, RIVALS, USAGES, VERSIONS, Compared, cases, compare
 
-
-def _skip_unless_known(rival: str) -> None:
-    try:
-        found = version(rival)
-    except PackageNotFoundError:
-        pytest.skip(f"{rival} is not installed")
-    if found != VERSIONS[rival]:
-        pytest.skip(f"the differences are explained for {rival} {VERSIONS[rival]}, not {found}")
+_PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
 @pytest.fixture(scope="module", params=sorted(RIVALS))
 def rival(request: pytest.FixtureRequest) -> str:
-    _skip_unless_known(request.param)
     return str(request.param)
 
 
@@ -33,6 +27,16 @@ def rival(request: pytest.FixtureRequest) -> str:
 def table(rival: str) -> dict[tuple[str, str], Compared]:
     made = ((case, compare(case, rival)) for case in cases())
     return {(case.model, case.name): found for case, found in made if found}
+
+
+def test_the_differences_are_explained_for_the_versions_that_are_pinned():
+    project = tomllib.loads(_PROJECT.read_text(encoding="utf-8"))["project"]
+    pinned = project["optional-dependencies"]["test"]
+    assert {f"{rival}=={known}" for rival, known in VERSIONS.items()} <= set(pinned)
+
+
+def test_the_rivals_are_of_the_versions_that_are_pinned(rival):
+    assert version(rival) == VERSIONS[rival], "run: pip install -e '.[all,test]'"
 
 
 def test_every_figure_agrees_or_differs_for_a_stated_reason(table):
@@ -56,7 +60,7 @@ def test_each_reason_still_explains_something(rival, table):
 
 def test_unknown_models_are_the_known_ones(rival, table):
     unknown = {case.model for case in cases()} - {model for model, _ in table}
-    only_litellm = {"gpt-6.1-terra", "claude-fable-5-2"} if rival == "litellm" else set()
+    only_litellm = {"claude-fable-5-2"} if rival == "litellm" else set()
     assert unknown == {"gpt-6.2-astra", "gpt-6.2-sol"} | only_litellm
 
 

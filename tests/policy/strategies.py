@@ -24,12 +24,11 @@ from llmroute.policy.source import PolicySource, Require, Rule, Select
 from llmroute.types import Request, Route
 from tests.build import provider, target
 from tests.policy.rare import CAPABILITIES, IMAGE, RARE, TOOL, needing, rarely_able
+from tests.policy.taught import taught
 
 __all__ = ["Case", "Live", "Turn", "case", "cases", "disturb", "live", "measured", "model", "turn"]
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-#: Corrections of token counts, the usual absence of one several times.
-FACTORS = (1.0, 1.0, 1.0, 0.5, 0.9375, 1.0625, 1.25, 2.0)
 TASKS = ("code", "chat", "math")
 IDS = [f"p{provider}/m{model}" for provider in range(4) for model in range(3)]
 
@@ -343,9 +342,7 @@ def measured(rng: Random) -> LiveFacts:
         measured=rng.random() < 0.8,
         observations=rng.choice((0.0, 5.0, 80.0)),
     )
-    # No draw of its own, so that tests which count outcomes over seeds keep theirs.
-    number = round(1000 * (facts.first_token + facts.success)) + facts.in_flight
-    return facts._replace(token_factor=FACTORS[number % len(FACTORS)])
+    return taught(facts)
 
 
 def live(rng: Random, targets: Sequence[Target]) -> Live:

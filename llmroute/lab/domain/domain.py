@@ -35,11 +35,14 @@ from llmroute.policy.source import PolicySource
 __all__ = ["LEARNING", "Dimension", "Domain", "Situation", "learns", "policy_uses"]
 
 #: Why nothing that depends on sizes is certain where estimates are corrected.
-LEARNING = "estimates.learn is on: sizes follow what targets counted before"
+LEARNING = "estimates.learn is on: sizes and costs follow what targets counted before"
 
 
 def learns(settings: Mapping[str, Any] | None) -> bool:
-    """Whether a workspace corrects the estimates of its targets by what these counted."""
+    """Whether a workspace corrects the estimates of its targets by what these counted.
+
+    That is the tokens of prompts and the length of answers.
+    """
     return bool(((settings or {}).get("estimates") or {}).get("learn"))
 
 
@@ -91,8 +94,9 @@ class Domain:
         for source in sources:
             builder.read(source, texts)
         dimensions = tuple(builder.dimensions())
-        sized = learns(settings) and any(d.name == "input_tokens" for d in dimensions)
-        return cls(dimensions, builder.now, (*builder.reasons, *([LEARNING] * sized)))
+        sized = builder.estimates or any(d.name == "input_tokens" for d in dimensions)
+        why_not = [LEARNING] if sized and learns(settings) else []
+        return cls(dimensions, builder.now, (*builder.reasons, *why_not))
 
     @property
     def size(self) -> int:
@@ -174,6 +178,7 @@ class _Builder:
         self._scores = scores
         self._uses: dict[Path, list[Use]] = defaultdict(list)
         self._built_in: set[str] = set()
+        self._costly = False
 
     def read(self, source: PolicySource, extra: Sequence[str]) -> None:
         """Take what one policy reads."""
@@ -184,6 +189,7 @@ class _Builder:
         if self._scores:
             names = {preference(r.prefer).name for r in source.rules if r.weight}
             self._built_in |= {name for name in names if name}
+            self._costly |= bool({"price", "cost"} & names) or "cost" in source.select.tie_break
         self._whole_roots()
 
     def _whole_roots(self) -> None:
@@ -192,6 +198,12 @@ class _Builder:
             if free and kind_of(path, self._inputs) is None:
                 shown = ".".join(path).replace("@", "everything (@)")
                 self.reasons[f"{shown} is read as a whole in {uses[0].text!r}"] = None
+
+    @property
+    def estimates(self) -> bool:
+        """Whether anything reads an estimate; so does a tie that is broken by cost."""
+        read = {use.path[0] for uses in self._uses.values() for use in uses}
+        return self._costly or bool(read & {"@", "estimate"})
 
     def dimensions(self) -> Iterator[Dimension]:
         """Yield every dimension that something reads."""

@@ -6,6 +6,8 @@
      "budgets": {"team": 0.9}, "live": {"*": {"success": 0.5}}, "served": "openai/gpt-6-luna",
      "discovered": {"provider": "ollama", "model": {"model": "llama3.1:8b"}}}
 
+Under `live` stand the fields of that root, and what was learned for estimates: `"token_factor":
+1.25` and `"outputs": {"chat": {"tokens": 724, "answers": 12}}`.
 Only `request` must be there, with its `messages`. Measurements that are not said are priors; all
 known targets count as usable.
 """
@@ -23,6 +25,7 @@ from llmroute.config.diagnostics import did_you_mean
 from llmroute.errors import UsageError
 from llmroute.lab.domain.situation import Situation
 from llmroute.lab.domain.values import KINDS, Kind
+from llmroute.policy.scoring.live import Output
 from llmroute.types import Request, Route
 
 __all__ = ["Saved", "parse_situation", "situation_data"]
@@ -33,7 +36,10 @@ _ROUTE = Route()
 _MORE = {
     "measured": Kind(frozenset(), closed=(False, True)),
     "observations": Kind(frozenset({"float"}), 0),
+    "token_factor": Kind(frozenset({"float"}), 0.5, 2.0),
 }
+#: What is learned of answers to one task; see `policy.scoring.live.Output`.
+_OUTPUT = {name: Kind(frozenset({"int"}), 1, 1_000_000) for name in Output._fields}
 _TYPES: Mapping[str, Callable[[Any], bool]] = {
     "int": lambda value: isinstance(value, int) and not isinstance(value, bool),
     "float": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
@@ -198,11 +204,23 @@ class _Reader:
         kinds = {path[1]: kind for path, kind in KINDS.items() if path[0] == "live"} | _MORE
         for target, measured in self._map(value, "live").items():
             where = f"live.{target}."
-            self._known(self._map(measured, where[:-1]), tuple(kinds), where)
-            for name, figure in measured.items():
-                if not _is_of(figure, kinds[name]):
-                    raise self._wrong(f"{where}{name}", f"cannot be {_short(figure)}")
+            self._known(self._map(measured, where[:-1]), (*kinds, "outputs"), where)
+            self._figures({k: v for k, v in measured.items() if k != "outputs"}, kinds, where)
+            self._outputs(measured.get("outputs", {}), f"{where}outputs")
         return {target: dict(measured) for target, measured in value.items()}
+
+    def _figures(self, data: Mapping[str, Any], kinds: Mapping[str, Kind], under: str) -> None:
+        for name, figure in data.items():
+            if not _is_of(figure, kinds[name]):
+                raise self._wrong(f"{under}{name}", f"cannot be {_short(figure)}")
+
+    def _outputs(self, value: Any, where: str) -> None:
+        for task, output in self._map(value, where).items():
+            under = f"{where}.{task}."
+            self._known(self._map(output, under[:-1]), tuple(_OUTPUT), under)
+            if output.keys() != _OUTPUT.keys():
+                raise self._wrong(under[:-1], f"needs {' and '.join(_OUTPUT)}")
+            self._figures(output, _OUTPUT, under)
 
     def _choices(self, value: Any) -> tuple[tuple[str, Any], ...]:
         found = []

@@ -11,7 +11,7 @@ from typing import Any
 
 from llmroute.catalog.model import Target
 from llmroute.policy.scoring.context import Surroundings
-from llmroute.policy.scoring.live import LiveFacts, Priors
+from llmroute.policy.scoring.live import LiveFacts, Output, Priors
 from llmroute.types import Request
 
 __all__ = ["EVERY", "IMAGE", "PRIOR", "SCHEMA", "TOOL", "Measured", "Situation"]
@@ -37,6 +37,8 @@ class Measured(Priors):
         """Return the target's priors with what was set for it."""
         known = super().of(target)
         values = {**self.values.get(EVERY, {}), **self.values.get(target.id, {})}
+        if outputs := values.get("outputs"):
+            values["outputs"] = {task: Output(**output) for task, output in outputs.items()}
         return known._replace(**{"measured": True, **values}) if values else known
 
     def affinity(self, request: Request) -> str | None:  # noqa: ARG002 - the view's signature

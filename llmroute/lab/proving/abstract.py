@@ -72,6 +72,8 @@ class Space:
     own: Mapping[Path, tuple[Any, ...]]
     targets: tuple[Target, ...]
     why_not: tuple[str, ...]
+    #: Whether estimates follow what targets counted, so that no file limits an answer's length.
+    learning: bool = False
 
     @classmethod
     def of(
@@ -80,6 +82,8 @@ class Space:
         paths: Collection[Path],
         targets: Sequence[Target],
         inputs: Mapping[str, Any] | None,
+        *,
+        learning: bool = False,
     ) -> Space:
         """Build the space of what is read: `uses` of the request, `paths` of everything."""
         grouped: dict[Path, list[Use]] = defaultdict(list)
@@ -98,7 +102,7 @@ class Space:
             why_not += [chosen.why_not] if chosen.why_not else []
         shared = {path: v for path, v in values.items() if path[0] not in _OF_TARGET}
         own = {path: v for path, v in values.items() if path[0] in _OF_TARGET}
-        return cls(shared, own, _classes(targets, paths), tuple(why_not))
+        return cls(shared, own, _classes(targets, paths), tuple(why_not), learning)
 
     @property
     def size(self) -> int:
@@ -116,10 +120,18 @@ class Space:
             for target in self.targets:
                 if not _able(target, given):
                     continue
-                for mine in product(*_possible(self.own, target)):
+                for mine in product(*self._possible(target)):
                     own = dict(zip(self.own, mine, strict=True))
                     scope = {**context.request_scope, **tree_of(own), "target": target.view}
                     yield Seen(target, context, scope), context, {**given, **own}
+
+    def _possible(self, target: Target) -> list[tuple[Any, ...]]:
+        """Return the values that each field of an estimate can have at a target."""
+        usual = math.inf if self.learning else expected_output(target, None)
+        return [
+            tuple(_within(values, target, path[1], usual)) if path[0] == "estimate" else values
+            for path, values in self.own.items()
+        ]
 
 
 def bound_context(given: Mapping[Path, Any], policy: CompiledPolicy) -> Context:
@@ -146,20 +158,13 @@ def _able(target: Target, given: Mapping[Path, Any]) -> bool:
     return all(getattr(target.capabilities, able) or not given.get(path) for path, able in _NEEDS)
 
 
-def _possible(own: Mapping[Path, tuple[Any, ...]], target: Target) -> list[tuple[Any, ...]]:
-    """Return the values that each field of an estimate can have at a target."""
-    return [
-        tuple(_within(values, target, path[1])) if path[0] == "estimate" else values
-        for path, values in own.items()
-    ]
-
-
-def _within(values: Sequence[Any], target: Target, name: str) -> Iterator[Any]:
+def _within(values: Sequence[Any], target: Target, name: str, usual: float) -> Iterator[Any]:
     """Yield the values that are not beyond what fits the target's window and caps.
 
-    A value stands for the interval from the one before it, and is left out if all of that is.
+    `usual` is the longest answer, in tokens, that is ever expected. A value stands for the
+    interval from the one before it, and is left out if all of that is.
     """
-    most = _most(target, name)
+    most = _most(target, name, usual)
     below = -math.inf
     for value in values:
         if value is None:
@@ -175,10 +180,9 @@ def _dated(price: Price) -> bool:
     return price.valid_from is not None or price.valid_until is not None
 
 
-def _most(target: Target, name: str) -> float:
+def _most(target: Target, name: str, usual: float) -> float:
     """Return what no estimate of an eligible request exceeds: tokens, or money in USD."""
     tokens = math.inf if target.context_window is None else target.context_window
-    usual = expected_output(target, None)
     if name == "tokens_in":
         return tokens
     if name == "tokens_out":

@@ -18,7 +18,7 @@ from jmespath.visitor import TreeInterpreter
 
 from llmroute.catalog.build import Catalog
 from llmroute.catalog.model import Target
-from llmroute.lab.domain.domain import Domain, policy_uses
+from llmroute.lab.domain.domain import Domain, learns, policy_uses
 from llmroute.lab.domain.hypothetical import Imagined, Imagining, imagine
 from llmroute.lab.domain.situation import Situation
 from llmroute.lab.domain.uses import Path, collect_uses, conjuncts, disjuncts, expanded_paths
@@ -88,7 +88,8 @@ class _Prover:
         uses = policy_uses(self._claimed, self._targets, scores=False)
         conditions = [t for r in self._claimed.require for t in (r.when, r.target) if t]
         paths = {p for t in conditions for p in expanded_paths(Expression(t), self._lets)}
-        return Space.of(uses, paths, self._targets, self._world.inputs)
+        learning = learns(self._world.settings)
+        return Space.of(uses, paths, self._targets, self._world.inputs, learning=learning)
 
     @cached_property
     def _domain(self) -> Domain:

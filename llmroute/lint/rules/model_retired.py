@@ -18,9 +18,9 @@ Right:
       {transport: http, protocol: openai-chat, base_url: "https://api.openai.com/v1",
        auth: {bearer: env:OPENAI_API_KEY}}
     models:
-      - model: gpt-4o
+      - model: gpt-6.1-sol
         capabilities: {streaming: true}
-        cost: {input: 2.5, output: 10, source: https://openai.com/api/pricing, date: "2026-11-01"}
+        cost: {input: 2, output: 10, source: https://openai.com/api/pricing, date: "2026-11-01"}
 
 Why: Calls to it fail and cost a fallback each time. The day is the one in LiteLLM's table, where
 that is installed; nothing is fetched.

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from llmroute.catalog.cost import NANO, Price, Rates
 from llmroute.catalog.model import Target
-from llmroute.policy.scoring.estimate import corrected, expected_output
+from llmroute.policy.scoring.estimate import UNCORRECTED, Correction, corrected, expected_output
 from llmroute.policy.scoring.preferences import MICRO, price_micro, to_micro
 from llmroute.policy.scoring.rules import CompiledRule, points
 
@@ -31,10 +31,12 @@ def _range(bits: int) -> tuple[int, int]:
     return (1 << bits) >> 1, (1 << bits) - 1
 
 
-def highest(rule: CompiledRule, target: Target, group: Span, factor: float = 1.0) -> int:
+def highest(
+    rule: CompiledRule, target: Target, group: Span, correction: Correction = UNCORRECTED
+) -> int:
     """Return the most points that a rule at stage `estimate` gives a target in a group.
 
-    `factor` is what the target's token counts are corrected by.
+    `correction` is that of the target's estimates.
     Exact arithmetic would need no allowance; one millionth covers the rounding of floats.
     """
     name, weight, price = rule.prefer.name, rule.source.weight, target.price
@@ -42,7 +44,7 @@ def highest(rule: CompiledRule, target: Target, group: Span, factor: float = 1.0
         return rule.most
     if price is None:
         return 0
-    least_cost, least_blend = _lowest(price, target, group, factor)
+    least_cost, least_blend = _lowest(price, target, group, correction)
     if name == "price":
         micro = price_micro(least_blend) or 0
     else:
@@ -51,11 +53,14 @@ def highest(rule: CompiledRule, target: Target, group: Span, factor: float = 1.0
     return points(weight, min(micro + 1, MICRO))
 
 
-def _lowest(price: Price, target: Target, group: Span, factor: float) -> tuple[float, float]:
+def _lowest(
+    price: Price, target: Target, group: Span, correction: Correction
+) -> tuple[float, float]:
     """Return the lowest cost in nano-dollars and the lowest USD per million tokens in a group."""
+    factor, learned = correction
     low_in, high_in = (corrected(tokens, factor) for tokens in _range(group[0]))
     asked = (None, None) if group[1] is None else _range(group[1])
-    low_out, high_out = (expected_output(target, limit) for limit in asked)
+    low_out, high_out = (expected_output(target, limit, learned) for limit in asked)
     # A sum of money is rounded to whole nano-dollars: half of one can be missing.
     rounding = 0.5 / 1000 / max(low_in + low_out, 1)
     cost = blend = float("inf")

@@ -12,7 +12,7 @@ from llmroute.policy.engine.brief import brief
 from llmroute.policy.engine.itemise import Details, contributions, details
 from llmroute.policy.engine.search import Search
 from llmroute.policy.scoring.estimate import Estimate
-from llmroute.policy.scoring.live import LiveFacts
+from llmroute.policy.scoring.live import LiveFacts, Output
 from llmroute.policy.scoring.requirements import Rejection, ignore
 from llmroute.policy.scoring.rules import Contribution
 from llmroute.policy.scoring.standing import Outage
@@ -42,7 +42,14 @@ class Ranked:
     @property
     def token_factor(self) -> float:
         """What the estimate of the prompt's tokens was multiplied by, as counted here before."""
-        return self._search.factor(self._place)
+        return self._search.correction(self._place).factor
+
+    @property
+    def learned_output(self) -> Output | None:
+        """How long answers to the task were here before, where the estimate follows it."""
+        if self._search.correction(self._place).output is None:
+            return None
+        return self._search.live.facts[self._place].outputs[self._search.context.facts.task]
 
     @cached_property
     def contributions(self) -> tuple[Contribution, ...]:
@@ -51,11 +58,13 @@ class Ranked:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data; `points` and `score` are integers in micro-points."""
+        learned = self.learned_output
         return {
             "target": self.target.id,
             "score": self.score,
             "estimate": self.estimate.view,
             **({} if self.token_factor == 1.0 else {"token_factor": self.token_factor}),
+            **({} if learned is None else {"learned_output": learned._asdict()}),
             "contributions": [
                 {
                     "rule": item.rule,

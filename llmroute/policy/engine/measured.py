@@ -6,10 +6,10 @@ later with the values that it was made from.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from llmroute.policy.engine.corrections import Corrections, corrections
+from llmroute.policy.engine.corrections import Learned, learned
 from llmroute.policy.engine.kept import Kept
 from llmroute.policy.engine.table import TargetTable
 from llmroute.policy.scoring.live import LiveFacts, LiveView
@@ -25,12 +25,12 @@ _KEPT = 16
 class Snapshot:
     """Live facts by place; `rows` maps the bits of active rules to the points that they give.
 
-    `corrections` are those of the facts, None where no target has any.
+    `learned` is what the facts say of estimates, None where nothing was learned.
     """
 
     facts: list[LiveFacts]
-    corrections: Corrections | None
-    rows: Kept[int] = field(default_factory=lambda: Kept(_KEPT))
+    learned: Learned | None
+    rows: Kept[int, int] = field(default_factory=lambda: Kept(_KEPT))
 
 
 class Measured:
@@ -62,9 +62,10 @@ class Measured:
         return self._table.lanes.pack([self._points(active, item) for item in facts])
 
     def _fresh(self, view: LiveView) -> Snapshot:
-        before = self._latest[2].corrections if self._latest else None
-        facts = [view.of(target) for target in self._table.targets]
-        return Snapshot(facts, corrections(facts, self._table.lanes, before))
+        before = self._latest[2].learned if self._latest else None
+        table = self._table
+        facts = [view.of(target) for target in table.targets]
+        return Snapshot(facts, learned(facts, table.targets, table.lanes, before))
 
     def _patched(
         self, before: Snapshot, view: LiveView, changed: Collection[str] | None
@@ -78,9 +79,9 @@ class Measured:
         for place in places:
             facts[place] = view.of(table.targets[place])
         lanes = table.lanes
-        after = Snapshot(facts, before.corrections)
-        if any(facts[p].token_factor != before.facts[p].token_factor for p in places):
-            after.corrections = corrections(facts, lanes)
+        after = Snapshot(facts, before.learned)
+        if any(_taught(before.facts[p], facts[p]) for p in places):
+            after.learned = learned(facts, table.targets, lanes, before.learned)
         for active, row in before.rows.items():
             for place in places:
                 gained = self._points(active, facts[place]) - lanes.at(row, place)
@@ -95,3 +96,14 @@ class Measured:
                 scope = {"live": facts.view} if rule.needs_scope else {}
                 total += rule.score(scope, facts) - rule.least
         return total
+
+
+def _taught(before: LiveFacts, after: LiveFacts) -> bool:
+    """Whether an estimate of a target changed between two readings."""
+    if before.token_factor != after.token_factor:
+        return True
+    return before.outputs is not after.outputs and _lengths(before) != _lengths(after)
+
+
+def _lengths(facts: LiveFacts) -> Mapping[str, int]:
+    return {task: output.tokens for task, output in facts.outputs.items()}

@@ -121,7 +121,8 @@ def _cases(
         live, tokens = around.live.of(target), facts.tokens_for(target.tokenizer)
         if request.input_tokens is None and live.token_factor != 1:
             tokens = max(1, round(Fraction(live.token_factor) * tokens))
-        needs = estimate(request, tokens, target, now.date())
+        output = live.outputs.get(facts.task)
+        needs = estimate(request, tokens, target, now.date(), output and output.tokens)
         own = {"target": target.view, "estimate": needs.view, "live": live.view}
         scope = {**roots, **lets, **own}
         cases.append(_Case(target, request, facts, needs, live, served, scope, failed))

@@ -20,7 +20,7 @@ from llmroute.policy.engine.bounds import span
 from llmroute.policy.engine.compiled import CompiledPolicy, RequirePart, RulePart
 from llmroute.policy.engine.partition import Partition
 from llmroute.policy.scoring.context import Candidate, Context
-from llmroute.policy.scoring.estimate import Estimate
+from llmroute.policy.scoring.estimate import UNCORRECTED, Correction, Estimate
 from llmroute.policy.scoring.requirements import CompiledRequire, too_dear
 from llmroute.policy.scoring.rules import CompiledRule
 
@@ -49,7 +49,7 @@ class Search:
         self.problems, self._usable = policy.table.usable(problems)
         self.active = policy.bind(context)
         self.live = policy.measured.now(context.around.live)
-        corrections = None if context.counted else self.live.corrections
+        corrections = self.live.learned.of(context) if self.live.learned else None
         self._corrections = corrections
         priced = policy.table.priced
         #: Classes of targets with equal estimates.
@@ -177,9 +177,11 @@ class Search:
         if not priced:
             return 0
         facts, asked, table = self.context.facts, self.context.request.max_tokens, self.policy.table
-        asked = None if asked is None or asked >= table.longest else asked
+        known = self._corrections
+        longest = table.longest if known is None else max(table.longest, known.longest)
+        asked = None if asked is None or asked >= longest else asked
         spans = tuple([span(facts.tokens_for(name), asked) for name in table.tokenizers])
-        return self.policy.columns.most(priced, spans, self._corrections)
+        return self.policy.columns.most(priced, spans, known)
 
     def near(self, spread: int) -> list[tuple[int, int]]:
         """Return the score and place of each target within `spread` of the best, in any order."""
@@ -322,14 +324,14 @@ class Search:
         number = self._priced.class_of[place]
         known = self._estimates.get(number)
         if known is None:
-            known = self.context.estimate(self.policy.targets[place], self.factor(place))
+            known = self.context.estimate(self.policy.targets[place], self.correction(place))
             self._estimates[number] = known
         return known
 
-    def factor(self, place: int) -> float:
-        """Return what the estimate of the prompt's tokens is multiplied by at a target."""
+    def correction(self, place: int) -> Correction:
+        """Return what earlier answers of a target change about its estimate."""
         found = self._corrections
-        return 1.0 if found is None else found.factors.get(place, 1.0)
+        return UNCORRECTED if found is None else found.at(place)
 
 
 def _by_cost(search: Search, place: int) -> float:

@@ -30,7 +30,7 @@ class _Sizes:
         self._limits = limits
         self._lanes = lanes
         self._known = sorted({limit for limit in limits if limit is not None})
-        self._masks: Kept[int] = Kept(_KEPT)
+        self._masks: Kept[int, int] = Kept(_KEPT)
 
     def enough(self, size: int) -> int:
         """Return the mask of the targets that a size fits into."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from llmroute.policy.engine.decision import Decision, Ranked
-from llmroute.policy.explaining.explanation import Explanation, RejectionGroup, usd
+from llmroute.policy.explaining.explanation import Explanation, RejectionGroup, tokens_out, usd
 from llmroute.policy.explaining.wording import clean, format_points, format_weight, plain
 from llmroute.policy.scoring.rules import Contribution
 
@@ -44,7 +44,7 @@ def _itemised(place: int, item: Ranked) -> Iterator[str]:
     estimate = item.estimate
     yield (
         f"{place}. {clean(item.target.id)}  {format_points(item.score)} points · {usd(item)} for "
-        f"about {estimate.tokens_in:,} tokens in{_corrected(item)}, {estimate.tokens_out:,} out"
+        f"about {estimate.tokens_in:,} tokens in{_corrected(item)}, {tokens_out(item)}"
     )
     most = max((abs(c.points) for c in item.contributions), default=0)
     name_width = max((len(clean(c.rule)) for c in item.contributions), default=0)

@@ -25,7 +25,7 @@ from llmroute.policy.explaining.wording import (
 )
 from llmroute.policy.scoring.requirements import Rejection
 
-__all__ = ["Deciding", "Explanation", "RejectionGroup", "explanation", "usd"]
+__all__ = ["Deciding", "Explanation", "RejectionGroup", "explanation", "tokens_out", "usd"]
 
 #: Ranked targets that are itemised, and that are named at all.
 _ITEMISED, _LISTED = 2, 10
@@ -164,6 +164,14 @@ def explanation(decision: Decision) -> dict[str, Any]:
 def usd(item: Ranked) -> str:
     """Write the estimated cost at a target."""
     return format_usd(nano_to_usd(item.estimate.cost))
+
+
+def tokens_out(item: Ranked) -> str:
+    """Write the expected length of the answer, and what it was learned from."""
+    told, known = f"{item.estimate.tokens_out:,} out", item.learned_output
+    if known is None or known.tokens != item.estimate.tokens_out:
+        return told
+    return f"{told} (learned from {known.answers} answer{'s' if known.answers != 1 else ''})"
 
 
 def _deciding(pair: Pair) -> Deciding:

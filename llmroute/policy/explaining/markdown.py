@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from llmroute.policy.engine.decision import Decision, Ranked
-from llmroute.policy.explaining.explanation import Explanation, usd
+from llmroute.policy.explaining.explanation import Explanation, tokens_out, usd
 from llmroute.policy.explaining.wording import (
     Outside,
     Sentence,
@@ -75,8 +75,7 @@ def _product(item: Contribution) -> str:
 
 
 def _estimate(item: Ranked) -> str:
-    estimate = item.estimate
-    return f"{usd(item)}, {estimate.tokens_in:,} tokens in, {estimate.tokens_out:,} out"
+    return f"{usd(item)}, {item.estimate.tokens_in:,} tokens in, {tokens_out(item)}"
 
 
 def _outlook(told: Explanation) -> Iterator[str]:

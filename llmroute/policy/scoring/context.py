@@ -10,7 +10,7 @@ from typing import Any
 
 from llmroute.catalog.model import Target
 from llmroute.policy.facts.facts import FACTS, Facts
-from llmroute.policy.scoring.estimate import Estimate, corrected, estimate
+from llmroute.policy.scoring.estimate import Correction, Estimate, corrected, estimate
 from llmroute.policy.scoring.live import LiveFacts, LiveView
 from llmroute.policy.scoring.standing import IN_SERVICE, Allowance, Standing, allowed_to
 from llmroute.types import Request
@@ -96,17 +96,22 @@ class Context:
         known = self.around.allowances
         return allowed_to(known, self.request, policy) if known else ()
 
-    def estimate(self, target: Target, factor: float | None = None) -> Estimate:
+    def estimate(self, target: Target, correction: Correction | None = None) -> Estimate:
         """Return what the request will need at a target.
 
-        `factor` is what corrects the tokens, where it is known already.
+        `correction` is what earlier answers change about it, where that is known already.
         """
+        factor, output = correction or self._correction(target)
         tokens = self.facts.tokens_for(target.tokenizer)
-        if factor is None:
-            factor = 1.0 if self.counted else self.around.live.of(target).token_factor
         if factor != 1.0:
             tokens = corrected(tokens, factor)
-        return estimate(self.request, tokens, target, self._today)
+        return estimate(self.request, tokens, target, self._today, output)
+
+    def _correction(self, target: Target) -> Correction:
+        live = self.around.live.of(target)
+        known = live.outputs.get(self.facts.task) if live.outputs else None
+        factor = 1.0 if self.counted else live.token_factor
+        return Correction(factor, known.tokens if known else None)
 
     def note(self, text: str) -> None:
         """Count something that went wrong while deciding; explanations show it."""

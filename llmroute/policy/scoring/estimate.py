@@ -9,7 +9,7 @@ from llmroute.catalog.cost import NANO, Price
 from llmroute.catalog.model import Target
 from llmroute.types import Request
 
-__all__ = ["Estimate", "corrected", "estimate", "expected_output"]
+__all__ = ["UNCORRECTED", "Correction", "Estimate", "corrected", "estimate", "expected_output"]
 
 #: Output tokens expected where neither the request nor the model says more.
 _USUAL_OUTPUT = 500
@@ -44,13 +44,27 @@ class Estimate(NamedTuple):
         return self.cost / 1000 / max(self.tokens_in + self.tokens_out, 1)
 
 
+class Correction(NamedTuple):
+    """What earlier answers of a target change about its estimates.
+
+    `factor` multiplies the tokens of a prompt; `output` is the usual length of an answer in
+    tokens, in place of what the target's file says.
+    """
+
+    factor: float = 1.0
+    output: int | None = None
+
+
+UNCORRECTED = Correction()
+
+
 def _free_output(price: Price) -> bool:
     return all(tier.output == 0 for tier in price.tiers)
 
 
-def expected_output(target: Target, asked: int | None) -> int:
+def expected_output(target: Target, asked: int | None, learned: int | None = None) -> int:
     """Return the output tokens to expect: at most `asked`, where the target can be told."""
-    expected = target.typical_output or _USUAL_OUTPUT
+    expected = learned or target.typical_output or _USUAL_OUTPUT
     told = asked is not None and "max_tokens" not in target.wire.reject
     return min(expected, asked) if told and asked is not None else expected
 
@@ -60,16 +74,19 @@ def corrected(tokens: int, factor: float) -> int:
     return tokens if factor == 1.0 else max(1, round(tokens * factor))
 
 
-def estimate(request: Request, tokens_in: int, target: Target, today: date) -> Estimate:
+def estimate(
+    request: Request, tokens_in: int, target: Target, today: date, learned: int | None = None
+) -> Estimate:
     """Estimate one request at one target.
 
-    Expected output: the model's `typical_output`, else 500 tokens, at most `max_tokens`.
+    Expected output: the `learned` length of such answers, else the model's `typical_output`, else
+    500 tokens, at most `max_tokens`.
     Allowed output: `max_tokens` where the target can be told, else the model's `max_output`;
     without either nothing bounds it, and `cost_max` is unknown unless output is free. A price
     outside its dates is unknown.
     """
     asked = None if "max_tokens" in target.wire.reject else request.max_tokens
-    expected = expected_output(target, asked)
+    expected = expected_output(target, asked, learned)
     price = target.price
     if price is None or not price.valid_on(today):
         return Estimate(tokens_in, expected, None, None)

@@ -7,12 +7,13 @@ priors: what its provider file expects, else what is usual for its locality.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from llmroute.catalog.model import Target
 from llmroute.types import Request
 
-__all__ = ["PRIORS", "LiveFacts", "LiveView", "Prior", "Priors", "prior_of"]
+__all__ = ["PRIORS", "LiveFacts", "LiveView", "Output", "Prior", "Priors", "prior_of"]
 
 
 class Prior(NamedTuple):
@@ -30,11 +31,19 @@ PRIORS: Mapping[str, Prior] = {
 }
 
 
+class Output(NamedTuple):
+    """How long answers to one task are: their usual length in tokens, learned from how many."""
+
+    tokens: int
+    answers: int
+
+
 class LiveFacts(NamedTuple):
     """The `live` root of one target; `measured` is false while only priors speak.
 
-    `token_factor` corrects the estimate of a prompt's tokens by what earlier answers counted. It
-    is no field of the root: expressions read it in `estimate`.
+    `token_factor` corrects the estimate of a prompt's tokens by what earlier answers counted, and
+    `outputs` holds their length by task. Both are no fields of the root: expressions read them in
+    `estimate`.
     """
 
     first_token: float
@@ -46,6 +55,7 @@ class LiveFacts(NamedTuple):
     measured: bool = False
     observations: float = 0.0
     token_factor: float = 1.0
+    outputs: Mapping[str, Output] = MappingProxyType({})
 
     @property
     def view(self) -> dict[str, Any]:

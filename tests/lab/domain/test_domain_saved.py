@@ -15,6 +15,8 @@ from llmroute.lab.domain.saved import Saved, parse_situation, situation_data
 from llmroute.lab.proving.witness import drawn_live, with_live
 from llmroute.policy.engine.compiled import CompiledPolicy
 from llmroute.policy.engine.decide import decide
+from llmroute.policy.source import PolicySource, Rule
+from tests.build import target
 from tests.policy.strategies import NOON, fleet, policy
 
 MESSAGES = [{"role": "user", "content": "hi"}]
@@ -43,6 +45,24 @@ def test_a_drawn_situation_comes_back_with_the_same_decision(seed: int):
             assert first == second
 
 
+def test_what_was_learned_is_decided_by_and_comes_back():
+    """Answers to an essay are 724 tokens long at one target, which loses to its equal."""
+    live = {"a/m": {"token_factor": 1.25, "outputs": {"essay": {"tokens": 724, "answers": 12}}}}
+    request = {"messages": MESSAGES, "task": "essay"}
+    saved = parse_situation(json.dumps({"request": request, "live": live}), "x.json")
+    assert situation_data(saved)["live"] == live
+    assert again(saved) == saved
+    fleet = [target("a/m", price=(0, 2)), target("a/n", price=(0, 2))]
+    source = PolicySource("p", rules=(Rule("cheap", 1000, {"cost": {"half": 0.001}}),))
+    case = saved.situation
+    found = decide(CompiledPolicy(source, fleet), case.request, case.around())
+    other, learned = found.ranking
+    assert (learned.target.id, learned.token_factor) == ("a/m", 1.25)
+    assert (learned.estimate.tokens_out, learned.estimate.cost) == (724, 724 * 2000)
+    assert learned.to_dict()["learned_output"] == {"tokens": 724, "answers": 12}
+    assert (other.estimate.tokens_out, other.learned_output) == (500, None)
+
+
 @pytest.mark.parametrize(
     ("data", "told"),
     [
@@ -62,6 +82,20 @@ def test_a_drawn_situation_comes_back_with_the_same_decision(seed: int):
         ({"request": {"messages": MESSAGES}, "live": {"*": {"succes": 1}}}, "live.*.succes is no"),
         ({"request": {"messages": MESSAGES}, "live": {"*": {"success": 2}}}, "cannot be 2"),
         ({"request": {"messages": MESSAGES}, "live": {"*": {"loaded": 1}}}, "cannot be 1"),
+        *(
+            ({"request": {"messages": MESSAGES}, "live": {"*": live}}, told)
+            for live, told in (
+                ({"token_factor": 3}, "live.*.token_factor cannot be 3"),
+                ({"outputs": 5}, "live.*.outputs is 5; it must be a map"),
+                ({"outputs": {"chat": 5}}, "live.*.outputs.chat is 5; it must be a map"),
+                ({"outputs": {"chat": {"tokens": 5}}}, "outputs.chat needs tokens and answers"),
+                ({"outputs": {"chat": {"token": 5}}}, 'did you mean "tokens"?'),
+                (
+                    {"outputs": {"chat": {"tokens": 0, "answers": 1}}},
+                    "live.*.outputs.chat.tokens cannot be 0",
+                ),
+            )
+        ),
         ({"request": {"messages": MESSAGES}, "served": 1}, "served is 1; it must be a text"),
         ({"request": {"messages": MESSAGES}, "choices": [1]}, "choices must be a list of names"),
         ({"request": {"messages": MESSAGES}, "discovered": {"provider": "p"}}, "model is null"),

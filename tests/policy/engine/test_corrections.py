@@ -8,11 +8,14 @@ import pytest
 
 from llmroute.policy import CompiledPolicy, LiveFacts, PolicySource, Surroundings
 from llmroute.policy.facts.facts import Facts
+from llmroute.policy.scoring.context import Context
+from llmroute.policy.scoring.live import Output
 from llmroute.policy.source import Require, Rule
 from llmroute.types import Request
 from tests.build import target
 from tests.policy.engine.judge import check, decided, in_turn, rejections_first, winner_first
-from tests.policy.strategies import FACTORS, NOON, Case, Live
+from tests.policy.strategies import NOON, Case, Live
+from tests.policy.taught import FACTORS
 
 PROMPT = "Some words to count. " * 100
 TOKENS = Facts(Request.of(PROMPT)).tokens_for("generic")
@@ -66,13 +69,72 @@ def test_a_prompt_must_fit_as_estimated_and_as_corrected(window, factor, fits):
     assert [r.requirement for r in decision.rejections] == ([] if fits else ["context_window"])
 
 
+OUTPUT_COSTS = PolicySource("p", rules=(Rule("cheap", 1000, {"cost": {"half": 0.001}}),))
+
+
+def told(**outputs: dict[str, Output]) -> Live:
+    return Live(
+        {f"a/{name}": LiveFacts(1, 50, 1, outputs=known) for name, known in outputs.items()}
+    )
+
+
+def test_a_target_that_says_more_loses_to_an_equal_one_at_that_task():
+    fleet = [target(f"a/{name}", price=(0, 2)) for name in ("m", "n")]
+    compiled, live = CompiledPolicy(OUTPUT_COSTS, fleet), told(m={"essay": Output(2048, 9)})
+    assert decided(compiled, turn(live)).winner.id == "a/m"
+    decision = decided(compiled, turn(live, task="essay"))
+    assert decision.winner.id == "a/n"
+    first, second = decision.ranking
+    assert (first.estimate.tokens_out, second.estimate.tokens_out) == (500, 2048)
+    assert second.estimate.cost == 2048 * 2000  # $2 a million is 2,000 nano-dollars
+    assert (first.learned_output, second.learned_output) == (None, Output(2048, 9))
+    assert second.to_dict()["learned_output"] == {"tokens": 2048, "answers": 9}
+    assert "learned_output" not in first.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("fields", "reject", "wanted"),
+    [
+        ({}, [], 2048),
+        ({"max_tokens": 100}, [], 100),
+        ({"max_tokens": 3000}, [], 2048),
+        ({"max_tokens": 100}, ["max_tokens"], 2048),
+        # a count of the prompt says nothing of the answer
+        ({"input_tokens": 7}, [], 2048),
+    ],
+)
+def test_an_answer_is_expected_as_long_as_learned_and_allowed(fields, reject, wanted):
+    fleet = [target("a/m", price=(0, 2), wire={"reject": reject}, typical_output=50)]
+    compiled = CompiledPolicy(OUTPUT_COSTS, fleet)
+    live = told(m={"chat": Output(2048, 9)})
+    case = Case(OUTPUT_COSTS, tuple(fleet), ())
+    check(compiled, case, turn(live, **fields), [winner_first])
+    assert decided(compiled, turn(live, **fields)).ranking[0].estimate.tokens_out == wanted
+
+
+def test_an_estimate_that_nobody_made_ready_counts_what_was_learned():
+    live, fleet = told(m={"chat": Output(2048, 9)}), [target("a/m", price=(0, 2))]
+    live.facts["a/m"] = live.facts["a/m"]._replace(token_factor=1.25)
+    found = Context(*turn(live)[:2]).estimate(fleet[0])
+    assert found == decided(CompiledPolicy(PRICE, fleet), turn(live)).ranking[0].estimate
+    assert found[:3] == (round(TOKENS * 1.25), 2048, 2048 * 2000)
+
+
+def test_cost_max_counts_what_is_allowed_whatever_was_learned():
+    compiled = CompiledPolicy(OUTPUT_COSTS, [target("a/m", price=(0, 2), max_output=4000)])
+    found = decided(compiled, turn(told(m={"chat": Output(16, 9)}))).ranking[0].estimate
+    assert (found.cost, found.cost_max) == (16 * 2000, 4000 * 2000)
+
+
 RULES = (
     Rule("cheap", 1_000, "price"),
     Rule("cost", 3_000, {"cost": {"half": 0.002}}),
     Rule("short", 700, "estimate.tokens_in < `600`"),
     Rule("both", 900, "target.locality == 'cloud' && estimate.tokens_in < `550`"),
+    Rule("brief", 800, "estimate.tokens_out < `300`"),
     Rule("hair", 10, "quality"),
 )
+LENGTHS = (16, 91, 500, 724, 2048)
 REQUIRE = (Require("small", "estimate.tokens_in < `900`"),)
 
 
@@ -98,6 +160,11 @@ def test_fleets_of_few_and_of_many_prices_agree_with_the_reference(seed, prices)
     compiled, live = CompiledPolicy(case.source, fleet), Live()
     for number in range(6):
         for item in rng.sample(fleet, rng.choice((1, 40))):
-            live.measure(item.id, LiveFacts(1, 50, 1, token_factor=rng.choice(FACTORS)))
-        fields = {"max_tokens": rng.choice((None, 40)), "input_tokens": (None, TOKENS)[number == 4]}
+            known = rng.sample(("chat", "essay"), rng.randint(0, 2))
+            outputs = {task: Output(rng.choice(LENGTHS), 9) for task in known}
+            facts = LiveFacts(1, 50, 1, token_factor=rng.choice(FACTORS), outputs=outputs)
+            live.measure(item.id, facts)
+        fields = {"max_tokens": rng.choice((None, 40, 600, 1500))}
+        fields |= {"input_tokens": (None, TOKENS)[number == 4]}
+        fields |= {"task": rng.choice((None, "essay", "other"))}
         check(compiled, case, turn(live, **fields), [winner_first, in_turn, rejections_first])

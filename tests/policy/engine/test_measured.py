@@ -10,13 +10,16 @@ import pytest
 from llmroute.catalog.model import Limits
 from llmroute.dispatch.live import HALF_LIFE, TICK, LiveState
 from llmroute.policy import CompiledPolicy, PolicySource, Surroundings, decide
-from llmroute.policy.scoring.live import LiveFacts
+from llmroute.policy.scoring.context import Context
+from llmroute.policy.scoring.estimate import Correction
+from llmroute.policy.scoring.live import LiveFacts, Output
 from llmroute.policy.source import Rule
 from llmroute.types import Request
 from tests.build import target
 from tests.policy.strategies import NOON, Live, measured
 
 FLEET = tuple(target(f"a/{number}", price=(1, 1)) for number in range(9))
+AROUND = Surroundings(NOON, Live())
 RULES = (
     Rule("fast", 1500, {"latency": {"half": 2}}, "contains(request.tags, 'a')"),
     Rule("reliable", 1001, "reliability"),
@@ -49,6 +52,32 @@ def ranked(compiled, view, *tags):
 @pytest.fixture
 def compiled():
     return CompiledPolicy(PolicySource("p", rules=RULES), FLEET)
+
+
+def test_what_was_learned_is_kept_until_an_estimate_changes(compiled):
+    view = Live()
+    view.measure("a/1", LiveFacts(1, 50, 1, outputs={"chat": Output(724, 9)}))
+    before = compiled.measured.now(view).learned
+    view.measure("a/1", LiveFacts(2, 60, 1, outputs={"chat": Output(724, 10)}))
+    assert compiled.measured.now(view).learned is before
+    assert compiled.measured.now(view).facts[1].outputs == {"chat": Output(724, 10)}
+    view.measure("a/2", LiveFacts(2, 60, 1, outputs={"essay": Output(91, 9)}))
+    after = compiled.measured.now(view).learned
+    chat, essay = (Context(Request.of("hi", task=t), AROUND) for t in ("chat", "essay"))
+    assert after is not before
+    assert after.of(chat).known == {1: Correction(1.0, 724)}
+    assert after.of(essay).known == {2: Correction(1.0, 91)}
+    view.measure("a/1", LiveFacts(1, 50, 1))
+    last = compiled.measured.now(view).learned
+    assert last.of(chat) is None
+    assert last.of(essay) is after.of(essay), "nothing about essays changed"
+    view.measure("a/2", LiveFacts(1, 50, 1))
+    assert compiled.measured.now(view).learned is None
+
+
+def test_a_length_that_the_file_says_too_corrects_nothing(compiled):
+    view = Live({"a/1": LiveFacts(1, 50, 1, outputs={"chat": Output(500, 9)})})
+    assert compiled.measured.now(view).learned is None
 
 
 def test_only_what_changed_is_read_again(compiled):

@@ -1,9 +1,13 @@
-"""An explanation shows what a target's token count was corrected by, where it was."""
+"""An explanation shows what earlier answers changed about an estimate, where they did."""
 
 from __future__ import annotations
 
+import pytest
+
 from llmroute.policy import LiveFacts
 from llmroute.policy.explaining.explain import explain
+from llmroute.policy.explaining.markdown import markdown
+from llmroute.policy.scoring.live import Output
 from tests.build import target
 from tests.policy.explaining.told import Told, decided, source
 
@@ -17,6 +21,22 @@ def test_a_correction_is_shown_beside_the_tokens():
     text = explain(decided(CHEAP, FLEET, live, prompt="", input_tokens=None))
     assert "about 9 tokens in (× 1.25: how this target counted before), 500 out" in text
     assert "about 7 tokens in, 500 out" in text
+
+
+@pytest.mark.parametrize(
+    ("answers", "fields", "told"),
+    [
+        (12, {}, "1,000 tokens in, 724 out (learned from 12 answers)"),
+        (1, {}, "1,000 tokens in, 724 out (learned from 1 answer)"),
+        (12, {"max_tokens": 100}, "1,000 tokens in, 100 out\n"),
+        (12, {"task": "other"}, "1,000 tokens in, 500 out\n"),
+    ],
+)
+def test_a_learned_length_is_shown_with_what_it_was_learned_from(answers, fields, told):
+    live = Told({"a/m": LiveFacts(1, 60, 1, outputs={"essay": Output(724, answers)})})
+    decision = decided(CHEAP, FLEET, live, **{"task": "essay", **fields})
+    assert told in explain(decision)
+    assert told.replace("\n", " |") in markdown(decision)
 
 
 def test_the_callers_own_count_is_shown_as_it_is():
