@@ -41,7 +41,7 @@ class Faulty:
                 self._counts[fault] += 1
                 if not await _answer(writer, fault, stream=bool(asked.get("stream"))):
                     return
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
             writer.close()
