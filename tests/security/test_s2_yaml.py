@@ -108,7 +108,8 @@ def test_no_text_takes_long_or_much_memory(name: str) -> None:
 
 PIECES = st.sampled_from(
     ["a", ":", " ", "\n", "- ", "? ", "[", "]", "{", "}", ",", "&x", "*x", "<<", "!t", "!!str ",
-     "'", '"', "|", ">", "#", "%", "@", "`", "\t", "---\n", "...", "\ufeff", "\x00", "\ud800", "e\u0301",
+     "'", '"', "|", ">", "#", "%", "@", "`", "\t", "---\n", "...",
+     "\ufeff", "\x00", "\ud800", "e\u0301",
      "auth: ", "when: ", "let:\n  ", "prefer: ", "1e999", ".nan", "0x", "no", "${A}", "  "]
 )  # fmt: skip
 
