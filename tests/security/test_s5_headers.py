@@ -158,16 +158,16 @@ def test_a_models_name_stays_in_the_body(make: Callable[[], Transport], name: st
 
 
 def test_a_models_name_in_an_address_is_quoted(tmp_path: Path) -> None:
-    """Gemini's protocol has the model's name in the path of its address."""
+    """Gemini's protocol has it in the path; a name that a server lists may be anything."""
     with ByteServer(http("{}", 500)) as server:
         text = (
             "provider: example\nlocality: local\nendpoint:\n  transport: http\n"
             f"  protocol: google-gemini\n  base_url: {server.url}\n"
-            'models: [{model: a, upstream: "m?x=1#y z\\r\\nCookie: a=b"}]\n'
+            "models: [{model: a}]\n"
         )
         written(tmp_path, text)
         with Router.load(tmp_path, environment={}) as router:
-            aim = router.targets[0]
+            aim = replace(router.targets[0], upstream="m?x=1#y z\r\nCookie: a=b")
         failure(lambda: completed(aim))
     lines = server.requests[0].partition(b"\r\n\r\n")[0].split(b"\r\n")
     assert b"m%3Fx%3D1%23y%20z%0D%0ACookie:%20a%3Db" in lines[0]
