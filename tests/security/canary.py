@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,7 +10,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.traceback import Traceback
 
 from llmroute import Router
@@ -129,12 +127,11 @@ def _variables(exc: BaseException) -> Iterator[str]:
 
 
 def _in_rich(exc: BaseException) -> str:
-    out = io.StringIO()
-    shown = Traceback.from_exception(
-        type(exc), exc, exc.__traceback__, show_locals=True, locals_max_string=2000
-    )
-    Console(file=out, width=400).print(shown)
-    return out.getvalue()
+    """Return what rich would print of an error's local variables, without its layout."""
+    trace = Traceback.extract(type(exc), exc, exc.__traceback__, show_locals=True)
+    frames = [frame for stack in trace.stacks for frame in stack.frames]
+    shown = [frame.locals or {} for frame in frames if "/tests/" not in frame.filename]
+    return "\n".join(f"{name} = {node}" for names in shown for name, node in names.items())
 
 
 def failure(router: Router, *, stream: bool = False, **fields: Any) -> BaseException:
