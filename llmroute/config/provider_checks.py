@@ -23,9 +23,11 @@ __all__ = ["Surroundings", "check_provider"]
 
 _ENDPOINT = ("endpoint",)
 _BASE_URL = ("endpoint", "base_url")
+#: Names of headers that tell of a credential.
 _CREDENTIAL_HEADER = re.compile(
-    r"(?:.*[-_])?(?:(?:api)?key|token|secret|password|authorization|cookie|credentials?)\Z",
-    re.IGNORECASE,
+    r"""(?:.*[-_])?(?:(?:api|access|auth|secret|private|subscription)[-_]?key|
+    token|secret|password|credentials?|authorization|cookie)\Z""",
+    re.IGNORECASE | re.VERBOSE,
 )
 _EXPANSION = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(?::-[^}]*)?\}")
 _NAMES = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)")
