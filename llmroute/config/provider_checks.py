@@ -23,8 +23,11 @@ __all__ = ["Surroundings", "check_provider"]
 
 _ENDPOINT = ("endpoint",)
 _BASE_URL = ("endpoint", "base_url")
-_CREDENTIAL_HEADERS = frozenset(
-    {"authorization", "proxy-authorization", "x-api-key", "api-key", "cookie", "x-goog-api-key"}
+#: Names of headers that tell of a credential.
+_CREDENTIAL_HEADER = re.compile(
+    r"""(?:.*[-_])?(?:(?:api|access|auth|secret|private|subscription)[-_]?key|
+    token|secret|password|credentials?|authorization|cookie)\Z""",
+    re.IGNORECASE | re.VERBOSE,
 )
 _EXPANSION = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(?::-[^}]*)?\}")
 _NAMES = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)")
@@ -88,7 +91,7 @@ def _secrets(document: Document, around: Surroundings) -> Iterator[Diagnostic]:
 
 def _headers(document: Document) -> Iterator[Diagnostic]:
     for name, value in map_of(document.data, "endpoint", "headers").items():
-        if name.lower() in _CREDENTIAL_HEADERS:
+        if _CREDENTIAL_HEADER.match(name):
             yield document.diagnostic(
                 "secret-reference",
                 f"the header `{name}` carries a credential, which belongs to `auth`",

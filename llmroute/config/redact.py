@@ -19,10 +19,12 @@ LONG = 2000
 
 _SECRET_KEY = re.compile(
     r"""(?<![\w-])["']?(?:bearer|auth|authorization|proxy-authorization|cookie|(?:x-)?api[-_]key|
-    token|secret|password)["']?\s*:\s*(?=[^\s\[{}\],])""",
+    token|secret|password|(?:\w+-)+(?:key|token|secret|password|credentials?))["']?\s*:\s*(?=[^\s\[{}\],])""",
     re.VERBOSE | re.IGNORECASE,
 )
-_TOKEN = re.compile(r"\b(?P<secret>(?:sk|pk|rk|ghp|gho|xox[a-z]|AKIA|AIza|hf)[-_A-Za-z0-9]{12,})")
+_TOKEN = re.compile(
+    r"\b(?P<secret>(?:sk|pk|rk|ghp|gho|xox[a-z]|AKIA|AIza|hf)[-_A-Za-z0-9]{12,}[+/=\w-]*)"
+)
 _USERINFO = re.compile(r"://(?P<secret>[^\s/@]+)@")
 #: A login in an address that lacks its scheme.
 _LOGIN = re.compile(r"""(?<![^\s"'])(?P<secret>[^\s/@:"'{}\[\],]+:[^\s/@"']+)@(?=[\w.-])""")

@@ -258,7 +258,8 @@ KEY = "sk-test-" + "a1" * 10
 )
 def test_secrets_in_plain_text_are_found(text, column, part, tmp_path):
     items = found(tmp_path, "secret-plain", {"providers.d/x.yaml": text})
-    if "?key=" in text and not items:  # loading refuses addresses with a query
+    refused = "?key=" in text or "x-session-token" in text  # loading leaves nothing to lint
+    if refused and not items:
         assert "x" not in project(tmp_path, {"providers.d/x.yaml": text}).providers
         return
     (item,) = items

@@ -147,6 +147,7 @@ class HttpTransport:
             raise _send_error(exc, call) from exc
         except asyncio.CancelledError:
             lent.break_off()  # and never lend it again: its request may still be connecting
+            del request  # a sent one has no textual form, which tools ask every local variable for
             raise
         return HttpReply(request, response, call.endpoint, lambda: self._clients.give_back(lent))
 

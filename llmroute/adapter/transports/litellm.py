@@ -1,8 +1,9 @@
 """LiteLLM as a way to travel: the OpenAI chat body in, OpenAI's JSON or event stream out.
 
 LiteLLM is imported when the first call is made, in a thread, since that takes seconds. Its
-network fetch of prices, its telemetry and its retries are off. It maps finish reasons that it
-does not know to `stop`; that cannot be undone here.
+network fetch of prices and images, its telemetry, its retries, redirects and proxies from the
+environment are off. It maps finish reasons that it does not know to `stop`; that cannot be undone
+here.
 """
 
 from __future__ import annotations
@@ -12,12 +13,23 @@ import importlib
 import os
 import warnings
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from llmroute.adapter.jsontext import compact
-from llmroute.adapter.transports.base import Call, Reply, check_credential, shown_url
+from llmroute.adapter.transports.base import (
+    Call,
+    Reply,
+    check_credential,
+    refuse_reply,
+    shown_url,
+)
 from llmroute.adapter.transports.headers import static_headers
+from llmroute.adapter.transports.resolving import Lookup, Resolver, system_lookup
 from llmroute.errors import ErrorKind, TargetError
+
+if TYPE_CHECKING:
+    import httpx
 
 __all__ = ["LiteLLMTransport"]
 
@@ -36,10 +48,15 @@ _NETWORK = frozenset({"APIConnectionError", "ConnectError", "ReadError", "Remote
 
 
 class LiteLLMTransport:
-    """Carries calls through `litellm.acompletion`."""
+    """Carries calls through `litellm.acompletion`.
 
-    def __init__(self) -> None:
+    `lookup` returns the addresses of a host name. They are checked before a call as they are for
+    HTTP, but LiteLLM looks the name up again itself.
+    """
+
+    def __init__(self, lookup: Lookup = system_lookup) -> None:
         self._module: Any = None
+        self._resolver = Resolver(lookup)
 
     async def open(self, call: Call) -> Reply:
         """Make the call and return once LiteLLM answers.
@@ -49,6 +66,10 @@ class LiteLLMTransport:
 
         """
         check_credential(call.endpoint)
+        if call.endpoint.farthest != "public":
+            host = urlsplit(call.endpoint.base_url or "").hostname or ""
+            within = call.timeouts.connect
+            await self._resolver.addresses(host, call.endpoint.farthest, within)
         if self._module is None:
             self._module = await asyncio.to_thread(_load)
         try:
@@ -67,9 +88,10 @@ class LiteLLMTransport:
 
 
 def _load() -> Any:
-    # Documented exception to reading no environment here: LiteLLM knows no other way to be
-    # told, before it is imported, not to fetch its price list from the network.
+    # Documented exception to reading no environment here: LiteLLM knows no other way to be told,
+    # before it is imported, not to fetch its price list, or images of prompts, from the network.
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    os.environ.setdefault("MAX_IMAGE_URL_DOWNLOAD_SIZE_MB", "0")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -81,9 +103,48 @@ def _load() -> Any:
                 code="missing_binary",
                 help="run: pip install 'llmroute[litellm]'",
             ) from exc
+    _confine(module)
     module.telemetry = False
     module.suppress_debug_info = True
     return module
+
+
+def _confine(module: Any) -> None:
+    """Let no client of LiteLLM's follow a redirect or take a proxy from the environment.
+
+    Prompts and keys would go along. OpenAI's client takes the session that LiteLLM documents for
+    it. The other vendors' clients are all made by one class, which has no setting for it.
+    """
+    handlers = importlib.import_module("litellm.llms.custom_httpx.http_handler")
+    base: Any = handlers.AsyncHTTPHandler
+    if hasattr(base, "is_confined"):
+        return
+    module.disable_aiohttp_trust_env = True
+    module.aclient_session = _session()
+
+    class Confined(base):  # type: ignore[misc]
+        """LiteLLM's client, but for redirects."""
+
+        is_confined = True
+
+        def create_client(self, *args: Any, **options: Any) -> Any:
+            client = super().create_client(*args, **options)
+            client.follow_redirects = False
+            return client
+
+    vars(handlers)["AsyncHTTPHandler"] = Confined
+
+
+def _session() -> httpx.AsyncClient:
+    """Return a session that keeps no connections, and so belongs to no event loop or router."""
+    import httpx
+
+    class Session(httpx.AsyncClient):
+        async def aclose(self) -> None:
+            """Stay open for others: there is nothing to close."""
+
+    limits = httpx.Limits(max_keepalive_connections=0)
+    return Session(follow_redirects=False, trust_env=False, limits=limits)
 
 
 def _options(call: Call) -> dict[str, Any]:
@@ -129,6 +190,8 @@ def _error_reply(exc: Exception, call: Call) -> _WholeReply:
         raise TargetError(ErrorKind.UNAVAILABLE, message, code="network") from exc
     status = getattr(exc, "status_code", None)
     headers = _headers(getattr(exc, "response", None))
+    if isinstance(status, int):
+        refuse_reply(status, headers, call.endpoint)
     body = compact(_error_body(exc)).encode("utf-8", "replace")
     return _WholeReply(status if isinstance(status, int) else 500, headers, body)
 

@@ -73,7 +73,7 @@ class ProcessTransport:
             argv = arguments(call.endpoint.command, call.values, room)
             argv[0] = _found(argv[0], call.endpoint)
             process = await self._spawn(argv, call.endpoint.variables(), directory)
-        except OSError as exc:
+        except (OSError, ValueError) as exc:  # ValueError: NUL or half a character in a value
             shutil.rmtree(room, ignore_errors=True)
             raise _not_started(call.endpoint, exc) from exc
         except BaseException:
@@ -242,6 +242,10 @@ def _found(command: str, endpoint: Endpoint) -> str:
     return str(Path(found).absolute())
 
 
-def _not_started(endpoint: Endpoint, exc: OSError) -> TargetError:
-    message = f"the command {endpoint.command[0]!r} could not be started: {exc.strerror}"
+def _not_started(endpoint: Endpoint, exc: OSError | ValueError) -> TargetError:
+    command = endpoint.command[0]
+    if isinstance(exc, ValueError):
+        message = f"a value for {command!r} holds what no argument or variable can: {exc}"
+        return TargetError(ErrorKind.CAPABILITY, message)
+    message = f"the command {command!r} could not be started: {exc.strerror}"
     return TargetError(ErrorKind.UNAVAILABLE, message, code="missing_binary")
