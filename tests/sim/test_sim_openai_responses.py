@@ -19,6 +19,13 @@ PARAMETERS = {
 TOOL = {"type": "function", "name": "get_weather", "strict": True, "parameters": PARAMETERS}
 CALL = {"type": "function_call", "call_id": "c1", "name": "get_weather", "arguments": "{}"}
 OUTPUT = {"type": "function_call_output", "call_id": "c1", "output": "12 C"}
+#: An item that brings a function in a namespace, as OpenAI's Codex CLI sends its tools.
+ADDED = {
+    "type": "additional_tools",
+    "role": "developer",
+    "tools": [{"type": "namespace", "name": "sky", "description": "", "tools": [TOOL]}],
+}
+QUESTION = {"type": "message", "role": "user", "content": "Use get_weather"}
 INCLUDE = ["reasoning.encrypted_content"]
 
 
@@ -136,6 +143,21 @@ def test_a_tool_round_trip(openai: Sim) -> None:
     assert said(got.json) == "gpt-6-sol was told: 12 C"
 
 
+def test_tools_in_an_item_are_on_offer_and_called_in_their_namespace(openai: Sim) -> None:
+    got = post(openai, RESPONSES, body([ADDED, QUESTION], client_metadata={"x": "y"}))
+    (call,) = got.json["output"]
+    assert (call["name"], call["namespace"]) == ("get_weather", "sky")
+    (plain,) = post(openai, RESPONSES, body([QUESTION], tools=[TOOL])).json["output"]
+    assert "namespace" not in plain
+
+
+def test_a_custom_tools_round_trip(openai: Sim) -> None:
+    call = {"type": "custom_tool_call", "call_id": "c1", "name": "f", "input": "x = 1"}
+    result = {"type": "custom_tool_call_output", "call_id": "c1", "output": "12 C"}
+    got = post(openai, RESPONSES, body([QUESTION, call, result]))
+    assert said(got.json) == "gpt-6-sol was told: 12 C"
+
+
 @pytest.mark.parametrize(
     ("asked", "word", "code"),
     [
@@ -161,6 +183,23 @@ def test_a_tool_round_trip(openai: Sim) -> None:
             body(tools=[{"type": "function", "name": "f", "strict": True, "parameters": {}}]),
             "Invalid schema for function 'f'",
             "invalid_function_parameters",
+        ),
+        (body([{**ADDED, "role": "user"}]), "Supported values are: 'developer'", "invalid_value"),
+        (
+            body([{**ADDED, "tools": None}]),
+            "Missing required parameter: 'input[0].tools'",
+            "missing_required_parameter",
+        ),
+        (
+            body([{**ADDED, "tools": [{"type": "function"}]}]),
+            "Missing required parameter: 'input[0].tools[0].name'",
+            "missing_required_parameter",
+        ),
+        (body(tools=[{"type": "video"}]), "Invalid value: 'video'", "invalid_value"),
+        (
+            body([{"type": "custom_tool_call", "call_id": "c1", "name": "f"}]),
+            "Missing required parameter: 'input[0].input'",
+            "missing_required_parameter",
         ),
         (body(reasoning={"effort": "minimal"}), "'reasoning.effort' does not", "unsupported_value"),
         (body(reasoning=None, temperature=0.2), "'temperature' does not", "unsupported_value"),

@@ -21,6 +21,7 @@ __all__ = ["ENCRYPTED", "Writer", "cipher", "functions_of", "items_of", "prompt_
 
 #: What a request includes to be given the reasoning that it can send back.
 ENCRYPTED = "reasoning.encrypted_content"
+_RESULTS = ("function_call_output", "custom_tool_call_output")
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 _ECHOED: Mapping[str, Any] = {
     "instructions": None,
@@ -87,7 +88,7 @@ def prompt_of(body: Mapping[str, Any], *, reasons: bool) -> Prompt:
         tools=tuple(ToolSpec(tool["name"], tool.get("parameters") or {}) for tool in tools),
         tool_choice=_choice(body.get("tool_choice")),
         parallel=body.get("parallel_tool_calls") is not False,
-        tool_result=_text(last["output"]) if last.get("type") == "function_call_output" else None,
+        tool_result=_text(last["output"]) if last.get("type") in _RESULTS else None,
         format_schema={"json_schema": form.get("schema"), "json_object": True}.get(
             form.get("type", "text")
         ),

@@ -188,6 +188,7 @@ class Checks:
             "custom_tool_call": self._call,
             "custom_tool_call_output": self._output,
             "reasoning": self._reasoning,
+            "item_reference": self._reasoning,
             "additional_tools": self._additional,
         }
         if kind in checks:
