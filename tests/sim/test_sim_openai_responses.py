@@ -124,9 +124,10 @@ def test_a_refusal(openai: Sim) -> None:
 
 
 def test_a_cap_on_the_output(openai: Sim) -> None:
-    got = post(openai, RESPONSES, body("hello there", max_output_tokens=2)).json
+    # 16 tokens are 64 characters, and "gpt-6-sol heard: " is 17 of them.
+    got = post(openai, RESPONSES, body("x" * 48, max_output_tokens=16)).json
     assert got["incomplete_details"] == {"reason": "max_output_tokens"}
-    assert got["usage"]["output_tokens"] == 2
+    assert got["usage"]["output_tokens"] == 16
 
 
 def test_a_schema(openai: Sim) -> None:
@@ -194,6 +195,16 @@ def test_a_custom_tools_round_trip(openai: Sim) -> None:
             body([{**ADDED, "tools": [{"type": "function"}]}]),
             "Missing required parameter: 'input[0].tools[0].name'",
             "missing_required_parameter",
+        ),
+        (
+            body(max_output_tokens=15),
+            "Expected a value >= 16, but got 15 instead.",
+            "integer_below_min_value",
+        ),
+        (
+            body(tools=[TOOL] * 129),
+            "Expected an array with maximum length 128, but got an array with length 129 instead.",
+            "array_above_max_length",
         ),
         (body(tools=[{"type": "video"}]), "Invalid value: 'video'", "invalid_value"),
         (

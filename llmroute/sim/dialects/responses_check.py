@@ -10,9 +10,11 @@ from llmroute.sim.dialects.base import RefusedError
 from llmroute.sim.dialects.responses import ENCRYPTED, cipher, functions_of, items_of, tools_of
 from llmroute.sim.models import Model
 
-__all__ = ["Checks", "function_fault"]
+__all__ = ["Checks", "function_fault", "tools_fault"]
 
 _LONGEST_ID = 64
+_LEAST_OUTPUT = 16
+_MOST_TOOLS = 128
 #: Every parameter of the endpoint; anything else is a 400. All but `client_metadata` are published;
 #: OpenAI's own Codex CLI sends that one with every request.
 _FIELDS = frozenset(
@@ -139,6 +141,17 @@ def function_fault(function: Mapping[str, Any]) -> str | None:
     return None
 
 
+def tools_fault(body: Mapping[str, Any]) -> str | None:
+    """Return that a request offers too many tools, in the API's words."""
+    count = len(body.get("tools") or ())
+    if count <= _MOST_TOOLS:
+        return None
+    return (
+        f"Invalid 'tools': array too long. Expected an array with maximum length {_MOST_TOOLS}, "
+        f"but got an array with length {count} instead."
+    )
+
+
 class Checks:
     """Checks one request; `refuse` makes the error to raise."""
 
@@ -161,6 +174,7 @@ class Checks:
         for name in sorted(self._body.keys() - _FIELDS):
             raise self._bad(f"Unknown parameter: '{name}'.", name, "unknown_parameter")
         self._include()
+        self._sizes()
         for index, item in enumerate(items_of(self._body)):
             self._item(f"input[{index}]", item)
         for missing in sorted(self._called - self._answered):
@@ -174,6 +188,17 @@ class Checks:
     def _missing(self, param: str) -> RefusedError:
         message = f"Missing required parameter: '{param}'."
         return self._bad(message, param, "missing_required_parameter")
+
+    def _sizes(self) -> None:
+        least, asked = _LEAST_OUTPUT, self._body.get("max_output_tokens")
+        if asked is not None and asked < least:
+            message = (
+                "Invalid 'max_output_tokens': integer below minimum value. Expected a value >= "
+                f"{least}, but got {asked} instead."
+            )
+            raise self._bad(message, "max_output_tokens", "integer_below_min_value")
+        if (fault := tools_fault(self._body)) is not None:
+            raise self._bad(fault, "tools", "array_above_max_length")
 
     def _include(self) -> None:
         if ENCRYPTED in (self._body.get("include") or ()) and not self._model.reasoning:
