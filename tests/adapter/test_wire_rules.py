@@ -25,6 +25,7 @@ def test_every_rule_comes_from_the_file() -> None:
         "thinking": ["adaptive"],
         "system_turns": True,
         "tool_names": 64,
+        "max_tools": 128,
         "max_stop": 4,
         "min_output": 16,
     }
@@ -39,6 +40,7 @@ def test_every_rule_comes_from_the_file() -> None:
         thinking=("adaptive",),
         system_turns=True,
         tool_names=64,
+        max_tools=128,
         max_stop=4,
         min_output=16,
     )
