@@ -15,7 +15,7 @@ __all__ = ["codex", "gemini"]
 
 def _environment(home: Path) -> dict[str, str]:
     node = Path(str(shutil.which("node"))).parent
-    return {"PATH": f"{node}:/usr/bin:/bin", "HOME": str(home)}
+    return {"PATH": f"{node}:/usr/bin:/bin", "HOME": str(home), "TMPDIR": str(home)}
 
 
 def codex(url: str, home: Path, model: str = "gpt-6-sol") -> Target:
