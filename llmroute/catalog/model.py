@@ -189,7 +189,8 @@ class WireRules:
     when asked. `reject_reasoning`: fields that are dropped unless that effort is `none`.
     `thinking`: accepted types of Anthropic's `thinking`. `system_turns`: system messages may stand
     between turns. `tool_names`: the longest name of a tool, which then holds only letters, digits,
-    `_` and `-`. `max_stop`: how many stop sequences are taken.
+    `_` and `-`. `max_tools`: how many tools a request may offer. `max_stop`: how many stop
+    sequences are taken. `min_output`: the least `max_tokens` that is taken; fewer become that many.
     """
 
     reject: tuple[str, ...] = ()
@@ -201,7 +202,9 @@ class WireRules:
     thinking: tuple[str, ...] | None = None
     system_turns: bool = False
     tool_names: int | None = None
+    max_tools: int | None = None
     max_stop: int | None = None
+    min_output: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

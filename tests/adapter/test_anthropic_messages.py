@@ -86,7 +86,8 @@ def test_results_come_first_in_their_turn() -> None:
 
 
 def test_calls_and_their_arguments() -> None:
-    sent = turns(user("q"), assistant("on it", ("c1", "f", '{"a": 1}'), ("c2", "g", "")))
+    called = assistant("on it", ("c1", "f", '{"a": 1}'), ("c2", "g", ""))
+    sent = turns(user("q"), called, tool("c1", "1"), tool("c2", "2"))
     assert sent[1]["content"] == [
         {"type": "text", "text": "on it"},
         {"type": "tool_use", "id": "c1", "name": "f", "input": {"a": 1}},
@@ -125,6 +126,9 @@ def test_an_empty_result_has_no_content() -> None:
         [user("")],
         [user("  ")],
         [user("q"), tool("zz", "1")],
+        [user("q"), assistant(None, ("c1", "f", "{}"))],
+        [user("q"), assistant(None, ("c1", "f", "{}"), ("c2", "f", "{}")), tool("c1", "1")],
+        [user("q"), assistant(None, ("c1", "f", "{}")), user("r"), assistant("s"), user("t")],
         [
             user("q"),
             assistant(None, ("c1", "f", "{}")),

@@ -71,10 +71,12 @@ def test_values_of_the_command() -> None:
 def test_what_the_cli_cannot_take() -> None:
     link = {"type": "image_url", "image_url": {"url": "https://x/y.png"}}
     call = {"id": "a", "function": {"name": "f", "arguments": "{}"}}
+    called = {"role": "assistant", "tool_calls": [call]}
+    result = {"role": "tool", "tool_call_id": "a", "content": "1"}
     for refused in (
         {"prompt": "hi", "tools": (WEATHER,)},
         {"prompt": [{"role": "user", "content": [link]}]},
-        {"prompt": [{"role": "user", "content": "q"}, {"role": "assistant", "tool_calls": [call]}]},
+        {"prompt": [{"role": "user", "content": "q"}, called, result]},
         {"prompt": "hi", "response_format": {"type": "json_object"}},
     ):
         error = failure(lambda r=refused: encoded(P, **r))  # type: ignore[misc]

@@ -349,9 +349,18 @@ def sealed(target_id: str, place: int = 0) -> Any:
 def test_reasoning_returns_byte_by_byte_and_at_its_place() -> None:
     asked = {"role": "assistant", "content": "Let me look.", "tool_calls": [CALL]}
     blocks = [sealed("p/m", 0), sealed("p/m", 2)]
-    sent = items(user("q"), {**asked, "thinking_blocks": blocks})
+    result = {"role": "tool", "tool_call_id": "c1", "content": "1"}
+    sent = items(user("q"), {**asked, "thinking_blocks": blocks}, result)
     said = {"type": "message", "role": "assistant", "content": "Let me look."}
-    assert sent[1:] == [THOUGHT, said, THOUGHT, CALLED]
+    assert sent[1:-1] == [THOUGHT, said, THOUGHT, CALLED]
+
+
+def test_a_call_without_a_result_is_refused_with_its_id() -> None:
+    asked = {"role": "assistant", "content": None, "tool_calls": [CALL]}
+    for rest in ((), (user("r"),)):
+        error = failure(lambda r=rest: items(user("q"), asked, *r))  # type: ignore[misc]
+        assert error.kind is ErrorKind.INVALID_REQUEST
+        assert "'c1' has none" in error.message
 
 
 def test_reasoning_of_another_target_is_left_out() -> None:

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 KEY = "sk-llama-1"
 WORDS = "Hello from a tiny model"
+CALLED = (None, "tool_calls", None, [("get_weather", {"city": "Graz"})])
 #: Name → protocol, path, transport, prefix of the model.
 WAYS = {
     "openai-chat": ("openai-chat", "/v1", "http", ""),
@@ -77,11 +78,18 @@ def test_a_stream(way: str, talker: str) -> None:
 
 
 def test_whole_and_streamed_agree_on_the_length(way: str, talker: str) -> None:
-    # Over Responses llama.cpp calls every answer completed, also one that it has cut short.
     cut = "stop" if way == "openai-responses" else "length"
     response = completed(aim(way, talker), "hi", max_tokens=2)
     assert (response.finish_reason, response.usage.output) == (cut, 2)
     assert streamed(aim(way, talker), "hi", max_tokens=2)[-1].finish_reason == cut
+
+
+def test_over_responses_nothing_tells_a_cut_answer_from_a_whole_one(talker: str) -> None:
+    """Both are `completed` with as many tokens as were allowed, so no rule could be right."""
+    to = aim("openai-responses", talker)
+    for allowed, text in ((2, "Hello from"), (6, WORDS)):
+        answer = completed(to, "hi", max_tokens=allowed)
+        assert (answer.text, answer.usage.output, answer.finish_reason) == (text, allowed, "stop")
 
 
 def fingerprint(response: Response) -> Any:
@@ -90,46 +98,72 @@ def fingerprint(response: Response) -> Any:
     return response.text, response.finish_reason, response.refusal, calls, usage
 
 
+#: The tiny model's words do not matter under a grammar that leaves no choice.
+FORM = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"enum": ["fine weather"]}}}
+CONVERSATION = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": [{"type": "text", "text": "Wie ist das Wetter?"}]},
+    {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [
+            {
+                "id": "call_1",
+                "type": "function",
+                "function": {"name": "get_weather", "arguments": '{"city": "Graz"}'},
+            }
+        ],
+    },
+    {"role": "tool", "tool_call_id": "call_1", "content": "12 C"},
+    {"role": "assistant", "content": "12 degrees."},
+    {"role": "user", "content": "And now?"},
+]
+#: Request → who answers, the prompt, the fields, and what every dialect must give for it.
+ASKED: dict[str, tuple[str, Any, dict[str, Any], Any]] = {
+    "text": ("talker", "hi", {}, (WORDS, "stop", None, [])),
+    "sampling": ("talker", "hi", {"temperature": 0.2, "top_p": 0.5}, (WORDS, "stop", None, [])),
+    "stop": ("talker", "hi", {"stop": ("tiny",)}, ("Hello from a ", "stop", None, [])),
+    "cut": ("talker", "hi", {"max_tokens": 2}, ("Hello from", "length", None, [])),
+    "talk": ("talker", CONVERSATION, {"tools": (WEATHER,)}, (WORDS, "stop", None, [])),
+    "call": ("caller", "Weather?", {"tools": (WEATHER,)}, CALLED),
+    "auto": ("caller", "Weather?", {"tools": (WEATHER,), "tool_choice": "auto"}, CALLED),
+    "schema": (
+        "talker",
+        "hi",
+        {"response_format": FORM, "temperature": 0.0},
+        ('"fine weather"', "stop", None, []),
+    ),
+}
+#: Where llama.cpp itself answers otherwise: dialect and request → what it gives, and why.
+QUIRKS: dict[tuple[str, str], Any] = {
+    # Over Responses every answer is `completed`, also one that was cut.
+    ("openai-responses", "cut"): ("Hello from", "stop", None, []),
+    # Messages knows no schema: `output_config.format` is overlooked, and so is any other name.
+    ("anthropic-messages", "schema"): (WORDS, "stop", None, []),
+}
+#: Responses overlooks `text.format` and has no `stop`; the names of Chat Completions work there.
+RULES = {
+    "openai-responses": WireRules(rename={"response_format": "response_format", "stop": "stop"})
+}
+
+
 @pytest.mark.parametrize("stream", [False, True])
-def test_chat_and_responses_mean_the_same(talker: str, caller: str, stream: bool) -> None:
-    made = {"id": "call_1", "type": "function"}
-    function = {"name": "get_weather", "arguments": '{"city": "Graz"}'}
-    # The tiny model's words do not matter under a grammar that leaves no choice.
-    schema = {"enum": ["fine weather"]}
-    parts = [{"type": "text", "text": "Wie ist das Wetter?"}]
-    conversation = [
-        {"role": "system", "content": "Be brief."},
-        {"role": "user", "content": parts},
-        {"role": "assistant", "content": None, "tool_calls": [{**made, "function": function}]},
-        {"role": "tool", "tool_call_id": "call_1", "content": "12 C"},
-        {"role": "assistant", "content": "12 degrees."},
-        {"role": "user", "content": "And now?"},
-    ]
-    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
-    asked: list[tuple[str, Any, dict[str, Any]]] = [
-        (talker, "hi", {}),
-        (talker, conversation, {"tools": (WEATHER,)}),
-        (talker, "hi", {"temperature": 0.2, "top_p": 0.5}),
-        (caller, "Weather?", {"tools": (WEATHER,)}),
-        (caller, "Weather?", {"tools": (WEATHER,), "tool_choice": "auto"}),
-        (caller, "Weather?", {"response_format": form, "temperature": 0.0}),
-        (talker, "hi", {"stop": ("tiny",)}),
-    ]
-    # llama.cpp overlooks `text.format`, but takes the names of Chat Completions here too.
-    rules = WireRules(rename={"response_format": "response_format", "stop": "stop"})
-    for url, prompt, fields in asked:
-        fields = {"max_tokens": 100, **fields}
-        answers = []
-        for dialect in ("openai-chat", "openai-responses"):
-            to = replace(aim(dialect, url), wire=rules)
-            if stream:
-                answers.append(collect(streamed(to, prompt, **fields), to))
-            else:
-                answers.append(completed(to, prompt, **fields))
-        chat, responses = map(fingerprint, answers)
-        if "response_format" in fields:
-            assert chat[0] == '"fine weather"'
-        assert responses == chat
+@pytest.mark.parametrize("asked", ASKED)
+def test_every_dialect_means_the_same(asked: str, stream: bool, talker: str, caller: str) -> None:
+    who, prompt, fields, wanted = ASKED[asked]
+    counts = set()
+    for dialect in ("openai-chat", "openai-responses", "anthropic-messages"):
+        to = aim(dialect, talker if who == "talker" else caller)
+        to = replace(to, wire=RULES.get(dialect, WireRules()))
+        given = {"max_tokens": 100, **fields}
+        answer = (
+            collect(streamed(to, prompt, **given), to) if stream else completed(to, prompt, **given)
+        )
+        *meant, counted = fingerprint(answer)
+        assert tuple(meant) == QUIRKS.get((dialect, asked), wanted), dialect
+        if (dialect, asked) not in QUIRKS:
+            counts.add(counted)
+    assert len(counts) == 1
 
 
 @pytest.mark.parametrize("stream", [False, True])

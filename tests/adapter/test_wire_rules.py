@@ -25,7 +25,9 @@ def test_every_rule_comes_from_the_file() -> None:
         "thinking": ["adaptive"],
         "system_turns": True,
         "tool_names": 64,
+        "max_tools": 128,
         "max_stop": 4,
+        "min_output": 16,
     }
     made = build_target(provider("p"), {"model": "m", "wire": data}, discovered=False).wire
     assert made == WireRules(
@@ -38,7 +40,9 @@ def test_every_rule_comes_from_the_file() -> None:
         thinking=("adaptive",),
         system_turns=True,
         tool_names=64,
+        max_tools=128,
         max_stop=4,
+        min_output=16,
     )
     assert build_target(provider("p"), {"model": "m"}, discovered=False).wire == WireRules()
 
@@ -49,6 +53,16 @@ def test_stop_sequences_beyond_what_is_taken_are_dropped() -> None:
     assert made.body["stop"] == ["a", "b", "c", "d"]
     assert made.warnings == ("stop was cut to 4 sequences: p/m takes no more",)
     assert encoded(aim, stop=("a", "b", "c", "d")).warnings == ()
+
+
+def test_fewer_tokens_than_are_taken_become_the_least() -> None:
+    aim = target("openai-responses", wire=WireRules(min_output=16))
+    made = encoded(aim, max_tokens=15)
+    assert made.body["max_output_tokens"] == 16
+    assert made.warnings == ("max_tokens 15 became 16: p/m takes no less",)
+    for asked in (16, 17):
+        assert encoded(aim, max_tokens=asked).body["max_output_tokens"] == asked
+        assert encoded(aim, max_tokens=asked).warnings == ()
 
 
 @pytest.mark.parametrize("default", [None, "low"])

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import openai
 import pytest
 from openai.types.responses import Response as SdkResponse
-from openai.types.responses import ResponseStreamEvent
+from openai.types.responses import ResponseInputItemParam, ResponseStreamEvent, ToolParam
 from openai.types.responses.response_create_params import (
     ResponseCreateParamsNonStreaming,
     ResponseCreateParamsStreaming,
@@ -55,6 +55,39 @@ def strictly(answer: SdkResponse) -> SdkResponse:
     """Validate what the SDK merely constructs."""
     SdkResponse.model_validate_json(answer.model_dump_json(), strict=True)
     return answer
+
+
+def types_of(union: Any) -> set[str]:
+    """Return the words that the members of a union of the SDK's have as their `type`."""
+    hints = [get_type_hints(member) for member in get_args(union)]
+    return {word for hint in hints for word in get_args(hint["type"]) if isinstance(word, str)}
+
+
+def refused(client: openai.OpenAI, **asked: Any) -> str:
+    """Return the words with which a request is refused; empty where it is answered."""
+    try:
+        client.post("/responses", cast_to=object, body={"model": MODEL, "input": "hi", **asked})
+    except (openai.BadRequestError, openai.NotFoundError) as error:
+        return error.message
+    return ""
+
+
+@pytest.mark.parametrize("name", sorted(get_type_hints(ResponseCreateParamsStreaming)))
+def test_every_parameter_of_the_sdk_is_known(client, name):
+    assert "Unknown parameter: 'nothing'" in refused(client, nothing=None)
+    assert "Unknown parameter" not in refused(client, **{name: None})
+
+
+@pytest.mark.parametrize("kind", sorted(types_of(ResponseInputItemParam)))
+def test_every_kind_of_item_of_the_sdk_is_known(client, kind):
+    assert "Invalid value: 'nothing'" in refused(client, input=[{"type": "nothing"}])
+    assert f"Invalid value: '{kind}'" not in refused(client, input=[{"type": kind}])
+
+
+@pytest.mark.parametrize("kind", sorted(types_of(ToolParam)))
+def test_every_kind_of_tool_of_the_sdk_is_known(client, kind):
+    assert "Invalid value: 'nothing'" in refused(client, tools=[{"type": "nothing"}])
+    assert f"Invalid value: '{kind}'" not in refused(client, tools=[{"type": kind}])
 
 
 def test_text(client):

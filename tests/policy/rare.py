@@ -32,11 +32,11 @@ PARTS: tuple[dict[str, Any], ...] = (
 def rarely_able(rng: Random, made: Target) -> Target:
     """Draw which of the rarer capabilities a target has."""
     able = {name: rng.random() < 0.85 for name in RARE}
-    names = rng.choice((None, None, 4))
+    names, most = rng.choice((None, None, 4)), rng.choice((None, None, 1))
     return replace(
         made,
         capabilities=replace(made.capabilities, **able),
-        wire=replace(made.wire, tool_names=names),
+        wire=replace(made.wire, tool_names=names, max_tools=most),
     )
 
 

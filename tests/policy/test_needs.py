@@ -58,6 +58,8 @@ def named(name: str) -> list[dict[str, Any]]:
         ([ASK], {"tools": named("n" * 65)}, "tool_names", {CLAUDE, HAIKU45, LM_STUDIO}),
         ([ASK], {"tools": named("n" * 129)}, "tool_names", {LM_STUDIO}),
         ([ASK], {"tools": named("a.b")}, "tool_names", {LM_STUDIO}),
+        ([ASK], {"tools": named("n") * 129}, "max_tools", {CLAUDE, HAIKU45, LM_STUDIO}),
+        ([ASK], {"tools": named("n") * 128}, None, {OPENAI, CLAUDE, HAIKU45, LM_STUDIO}),
         ([ASK], {"tools": named("n" * 64)}, None, {OPENAI, CLAUDE, HAIKU45, LM_STUDIO}),
         ([ASK], {"response_format": {"type": "text"}}, None, set(EVERYONE)),
     ],
@@ -68,7 +70,7 @@ def test_who_is_ruled_out(prompt: Any, fields: Any, need: str | None, able: set[
     assert {target.id for target in decision.targets} == able
     reasons = {r.target: r.requirement for r in decision.rejections if r.requirement == need}
     if need:
-        tooless = {CLI, OLLAMA} if need == "tool_names" else set()
+        tooless = {CLI, OLLAMA} if need in ("tool_names", "max_tools") else set()
         assert set(reasons) == set(EVERYONE) - able - tooless
     assert all(r.reason and r.origin == "request" for r in decision.rejections)
 

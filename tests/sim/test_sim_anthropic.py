@@ -220,6 +220,9 @@ def test_tool_results_must_answer_the_calls(anthropic: Sim) -> None:
     assert answered.json["content"][0]["text"] == "claude-sonnet-5-5 was told: 12 C"
     assert "without `tool_result`" in refused(say(anthropic, turn(text)))
     assert "without `tool_result`" in refused(say(anthropic, turn(text, result)))
+    ending = turn(result) | {"model": "claude-haiku-4-5"}
+    del ending["messages"][-1]
+    assert "without `tool_result`" in refused(say(anthropic, ending))
     orphan = {**result, "tool_use_id": "zz"}
     assert "unexpected `tool_use_id`" in refused(say(anthropic, turn(orphan)))
 

@@ -136,6 +136,7 @@ def test_images_are_seen_and_counted(openai: Sim) -> None:
         ({"reasoning_effort": "minimal"}, "reasoning_effort", "unsupported_value"),
         ({"reasoning_effort": "max"}, "reasoning_effort", "unsupported_value"),
         ({"tools": [TOOL]}, "reasoning_effort", None),
+        ({"tools": [TOOL] * 129}, "tools", "array_above_max_length"),
         ({"tools": [TOOL], "reasoning_effort": "low"}, "reasoning_effort", None),
     ],
 )

@@ -19,6 +19,13 @@ PARAMETERS = {
 TOOL = {"type": "function", "name": "get_weather", "strict": True, "parameters": PARAMETERS}
 CALL = {"type": "function_call", "call_id": "c1", "name": "get_weather", "arguments": "{}"}
 OUTPUT = {"type": "function_call_output", "call_id": "c1", "output": "12 C"}
+#: An item that brings a function in a namespace, as OpenAI's Codex CLI sends its tools.
+ADDED = {
+    "type": "additional_tools",
+    "role": "developer",
+    "tools": [{"type": "namespace", "name": "sky", "description": "", "tools": [TOOL]}],
+}
+QUESTION = {"type": "message", "role": "user", "content": "Use get_weather"}
 INCLUDE = ["reasoning.encrypted_content"]
 
 
@@ -117,9 +124,10 @@ def test_a_refusal(openai: Sim) -> None:
 
 
 def test_a_cap_on_the_output(openai: Sim) -> None:
-    got = post(openai, RESPONSES, body("hello there", max_output_tokens=2)).json
+    # 16 tokens are 64 characters, and "gpt-6-sol heard: " is 17 of them.
+    got = post(openai, RESPONSES, body("x" * 48, max_output_tokens=16)).json
     assert got["incomplete_details"] == {"reason": "max_output_tokens"}
-    assert got["usage"]["output_tokens"] == 2
+    assert got["usage"]["output_tokens"] == 16
 
 
 def test_a_schema(openai: Sim) -> None:
@@ -133,6 +141,21 @@ def test_a_schema(openai: Sim) -> None:
 def test_a_tool_round_trip(openai: Sim) -> None:
     asked = {"role": "user", "content": [{"type": "input_text", "text": "weather?"}]}
     got = post(openai, RESPONSES, body([asked, CALL, OUTPUT], tools=[TOOL]))
+    assert said(got.json) == "gpt-6-sol was told: 12 C"
+
+
+def test_tools_in_an_item_are_on_offer_and_called_in_their_namespace(openai: Sim) -> None:
+    got = post(openai, RESPONSES, body([ADDED, QUESTION], client_metadata={"x": "y"}))
+    (call,) = got.json["output"]
+    assert (call["name"], call["namespace"]) == ("get_weather", "sky")
+    (plain,) = post(openai, RESPONSES, body([QUESTION], tools=[TOOL])).json["output"]
+    assert "namespace" not in plain
+
+
+def test_a_custom_tools_round_trip(openai: Sim) -> None:
+    call = {"type": "custom_tool_call", "call_id": "c1", "name": "f", "input": "x = 1"}
+    result = {"type": "custom_tool_call_output", "call_id": "c1", "output": "12 C"}
+    got = post(openai, RESPONSES, body([QUESTION, call, result]))
     assert said(got.json) == "gpt-6-sol was told: 12 C"
 
 
@@ -161,6 +184,33 @@ def test_a_tool_round_trip(openai: Sim) -> None:
             body(tools=[{"type": "function", "name": "f", "strict": True, "parameters": {}}]),
             "Invalid schema for function 'f'",
             "invalid_function_parameters",
+        ),
+        (body([{**ADDED, "role": "user"}]), "Supported values are: 'developer'", "invalid_value"),
+        (
+            body([{**ADDED, "tools": None}]),
+            "Missing required parameter: 'input[0].tools'",
+            "missing_required_parameter",
+        ),
+        (
+            body([{**ADDED, "tools": [{"type": "function"}]}]),
+            "Missing required parameter: 'input[0].tools[0].name'",
+            "missing_required_parameter",
+        ),
+        (
+            body(max_output_tokens=15),
+            "Expected a value >= 16, but got 15 instead.",
+            "integer_below_min_value",
+        ),
+        (
+            body(tools=[TOOL] * 129),
+            "Expected an array with maximum length 128, but got an array with length 129 instead.",
+            "array_above_max_length",
+        ),
+        (body(tools=[{"type": "video"}]), "Invalid value: 'video'", "invalid_value"),
+        (
+            body([{"type": "custom_tool_call", "call_id": "c1", "name": "f"}]),
+            "Missing required parameter: 'input[0].input'",
+            "missing_required_parameter",
         ),
         (body(reasoning={"effort": "minimal"}), "'reasoning.effort' does not", "unsupported_value"),
         (body(reasoning=None, temperature=0.2), "'temperature' does not", "unsupported_value"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from llmroute.types import Message
 __all__ = [
     "Image",
     "arguments_object",
+    "check_answered",
     "check_fields",
     "file_of",
     "image_of",
@@ -37,6 +38,20 @@ _ABOUT = frozenset({"annotations", "name"})
 def refused(message: str) -> TargetError:
     """Return the error for a request that is malformed for every target."""
     return TargetError(ErrorKind.INVALID_REQUEST, message)
+
+
+def check_answered(unanswered: Collection[str]) -> None:
+    """Refuse a conversation that goes on, or ends, without the results of its tool calls.
+
+    OpenAI's Responses and Anthropic's Messages both answer it with 400.
+
+    Raises:
+        TargetError: there are such calls.
+
+    """
+    if unanswered:
+        named = ", ".join(map(repr, sorted(unanswered)))
+        raise refused(f"a tool message must answer each call of the assistant: {named} has none")
 
 
 def incapable(message: str) -> TargetError:

@@ -74,6 +74,11 @@ def _fitting(name: str, value: Any, target: Target, warnings: list[str]) -> Any:
         if most is not None and len(value) > most:
             warnings.append(f"stop was cut to {most} sequences: {target.id} takes no more")
         return list(value[:most])
+    if name == "max_tokens":
+        few = target.wire.min_output or value
+        if value < few:
+            warnings.append(f"max_tokens {value} became {few}: {target.id} takes no less")
+        return max(value, few)
     least, largest = _RANGES.get(name, (value, value))
     fitting = min(max(value, least), largest)
     if fitting != value:

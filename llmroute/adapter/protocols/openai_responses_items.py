@@ -12,6 +12,7 @@ from typing import Any
 
 from llmroute.adapter.opaque import KEY, restored
 from llmroute.adapter.protocols.content import (
+    check_answered,
     image_of,
     incapable,
     parts_of,
@@ -46,7 +47,7 @@ class Items:
 
     Raises:
         TargetError: a message is malformed, holds what the protocol cannot say, or answers a
-            tool call that was never made; or nothing is said at all.
+            tool call that was never made; a call has no result; or nothing is said at all.
 
     """
 
@@ -57,8 +58,10 @@ class Items:
         self.warnings: list[str] = []
         self._target = target.id
         self._called: set[str] = set()
+        self._answered: set[str] = set()
         for message in self._after_instructions(messages):
             self._add(message)
+        check_answered(self._called - self._answered)
         if not self.input:
             raise refused("a request needs at least one message that says something")
 
@@ -111,6 +114,7 @@ class Items:
         call_id = message.get("tool_call_id")
         if not isinstance(call_id, str) or call_id not in self._called:
             raise refused(f"a tool message answers {call_id!r}, which the assistant did not call")
+        self._answered.add(call_id)
         output = self._content({**message, "name": None})
         if isinstance(output, list) and all(part["type"] == "input_text" for part in output):
             output = "".join(part["text"] for part in output)

@@ -16,6 +16,7 @@ from typing import Any
 from llmroute.adapter.opaque import restored
 from llmroute.adapter.protocols.content import (
     arguments_object,
+    check_answered,
     check_fields,
     file_of,
     image_of,
@@ -68,7 +69,8 @@ class Conversation:
 
     Raises:
         TargetError: a message is malformed, holds content that blocks cannot say, or answers a
-            tool call that was never made; or nobody but the system says anything.
+            tool call that was never made; a call has no result in the next turn; or nobody but
+            the system says anything.
 
     """
 
@@ -82,9 +84,11 @@ class Conversation:
         self.system: list[Block] = []
         self.turns: list[dict[str, Any]] = []
         self._called: set[str] = set()
+        self._answered: set[str] = set()
         for message in messages:
             check_fields(message, self.warnings)
             self._add(message)
+        check_answered(self._called - self._answered)
         self._order_results()
         self._say_late(system_turns)
         if not self.turns:
@@ -118,7 +122,8 @@ class Conversation:
             blocks = [{"type": "text", "text": str(message["refusal"])}]
         calls = list(tool_calls_of(message))
         if not self._is_assistants_turn():
-            self._called = set()
+            check_answered(self._called - self._answered)
+            self._called, self._answered = set(), set()
         for call_id, name, arguments in calls:
             self._called.add(call_id)
             blocks.append(
@@ -139,6 +144,7 @@ class Conversation:
         call_id = message.get("tool_call_id")
         if not isinstance(call_id, str) or call_id not in self._called:
             raise refused(f"a tool message answers {call_id!r}, which the assistant did not call")
+        self._answered.add(call_id)
         block: Block = {"type": "tool_result", "tool_use_id": self.ids.wire(call_id)}
         content = [b for part in parts_of(message) if (b := _block(part, message))]
         return {**block, "content": content} if content else block

@@ -1,7 +1,7 @@
 """Needs of requests that no expression reads, and requests that have them.
 
 A need is named after the capability that meets it; `tool_names>64` is the need of a tool's name
-that is longer than 64 characters.
+that is longer than 64 characters, `max_tools>128` that of more than 128 tools.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ __all__ = ["TOLD", "meets", "need_sets", "needs_of", "with_needs"]
 
 #: Capabilities that requests need without a fact that says so.
 _PLAIN = ("audio", "files", "image_urls", "json_object", "pdf", "prefill")
-_LONGER = "tool_names>"
+#: Limits of a target's wire that a request can exceed.
+_LIMITS = ("tool_names", "max_tools")
 #: Needs that facts tell of, and the capability that meets each.
 TOLD: Mapping[Path, str] = {
     ("facts", "tools"): "tools",
@@ -38,16 +39,19 @@ _PARTS: Mapping[str, Mapping[str, Any]] = {
 def needs_of(targets: Iterable[Target]) -> tuple[str, ...]:
     """Return the needs that some of the targets meet and others do not."""
     known = tuple(targets)
-    limits = {t.wire.tool_names for t in known if t.wire.tool_names is not None}
-    every = (*_PLAIN, *(f"{_LONGER}{limit}" for limit in sorted(limits)))
+    every = list(_PLAIN)
+    for name in _LIMITS:
+        limits = {getattr(target.wire, name) for target in known} - {None}
+        every += [f"{name}>{limit}" for limit in sorted(limits)]
     return tuple(n for n in every if len({meets(target, n) for target in known}) > 1)
 
 
 def meets(target: Target, need: str) -> bool:
     """Whether a target meets a need."""
-    if need.startswith(_LONGER):
-        limit = target.wire.tool_names
-        return limit is None or limit > _limit(need)
+    name, more, asked = need.partition(">")
+    if more:
+        limit = getattr(target.wire, name)
+        return limit is None or limit > int(asked)
     return bool(getattr(target.capabilities, need))
 
 
@@ -76,12 +80,18 @@ def with_needs(
         found.append({"role": "assistant", "content": "Well,"})
     if "json_object" in needs and "response_format" not in changed:
         changed["response_format"] = {"type": "json_object"}
-    longest = max((_limit(need) + 1 for need in needs if need.startswith(_LONGER)), default=0)
-    if longest:
-        function = {"name": "f" * longest, "parameters": {"type": "object"}}
-        changed["tools"] = ({"type": "function", "function": function},)
+    longest, most = (_exceeding(name, needs) for name in _LIMITS)
+    if longest or most:
+        names = ["f" * max(longest, 1), *(f"g{number}" for number in range(1, most))]
+        changed["tools"] = tuple(map(_tool, names))
     return tuple(found), changed
 
 
-def _limit(need: str) -> int:
-    return int(need.removeprefix(_LONGER))
+def _exceeding(name: str, needs: Collection[str]) -> int:
+    """Return the least size that exceeds every limit of that name; 0 where none is to be."""
+    limits = [need.partition(">")[2] for need in needs if need.startswith(f"{name}>")]
+    return max((int(limit) + 1 for limit in limits), default=0)
+
+
+def _tool(name: str) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name, "parameters": {"type": "object"}}}

@@ -20,7 +20,8 @@ __all__ = ["check_case", "check_tests"]
 #: Requirements that every policy has: what a request needs, what its `route` says, what works.
 _IMPLICIT = (
     *("tools", "vision", "json_schema", "streaming", "forced_tool_choice"),
-    *("image_urls", "pdf", "files", "audio", "json_object", "prefill", "tool_names"),
+    *("image_urls", "pdf", "files", "audio", "json_object", "prefill"),
+    *("tool_names", "max_tools"),
     *("content_part", "tool_type"),
     *("context_window", "max_output", "usable"),
     *("route.only", "route.ignore", "route.locality", "route.require", "route.max_cost"),

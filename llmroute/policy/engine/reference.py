@@ -223,6 +223,8 @@ def _unmet_needs(case: _Case) -> Iterator[str]:
     yield from (name for name, (needed, given) in needs.items() if needed and not given)
     if not all(_nameable(tool, target.wire.tool_names) for tool in request.tools):
         yield "tool_names"
+    if target.wire.max_tools is not None and len(request.tools) > target.wire.max_tools:
+        yield "max_tools"
     asked, window, cap = request.max_tokens, target.context_window, target.max_output
     tokens = max(case.estimate.tokens_in, facts.tokens_for(target.tokenizer))
     if window is not None and tokens + (asked or 1) > window:

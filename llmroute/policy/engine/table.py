@@ -59,6 +59,7 @@ class TargetTable:
         self._cloud = self._where(lambda target: target.locality == "cloud")
         self._windows = [(name, self._fitting(name)) for name in self.tokenizers]
         self._tool_names = _Sizes([target.wire.tool_names for target in targets], lanes)
+        self._tools = _Sizes([target.wire.max_tools for target in targets], lanes)
         self._outputs = _Sizes([target.max_output for target in targets], lanes)
         self._usable: tuple[Mapping[str, Problem], int] = ({}, lanes.everyone)
 
@@ -82,6 +83,7 @@ class TargetTable:
             if forces_tool(request.tool_choice):
                 mask &= able["forced_tool_choice"]
             mask &= self._tool_names.enough(facts.tool_name_length)
+            mask &= self._tools.enough(len(request.tools))
         if facts.images:
             mask &= able["vision"]
         if facts.json_schema:

@@ -177,6 +177,7 @@ def _unmet_needs(candidate: Candidate, context: Context) -> Iterator[tuple[str, 
         if not getattr(able, name, False):
             yield name, _REASONS[name]
     yield from _unmet_names(target, facts.tool_name_length)
+    yield from _unmet_count(target, len(request.tools))
     tokens = max(facts.tokens_for(target.tokenizer), candidate.estimate.tokens_in)
     yield from _unmet_sizes(target, tokens, request.max_tokens)
 
@@ -187,6 +188,12 @@ def _unmet_names(target: Target, length: int) -> Iterator[tuple[str, str]]:
         yield "tool_names", "the target takes only letters, digits, _ and - in names of tools"
     elif most is not None and length > most:
         yield "tool_names", f"a tool's name has {length} characters; the target takes {most}"
+
+
+def _unmet_count(target: Target, tools: int) -> Iterator[tuple[str, str]]:
+    most = target.wire.max_tools
+    if most is not None and tools > most:
+        yield "max_tools", f"the request offers {tools} tools; the target takes {most}"
 
 
 def _unmet_sizes(target: Target, tokens: int, asked: int | None) -> Iterator[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from llmroute.sim.models import Model
@@ -170,6 +170,8 @@ class Checks:
             blocks = self._blocks(index, one.get("content"))
             self._results(index, blocks, called)
             called = {block.get("id", "") for block in blocks if block.get("type") == "tool_use"}
+        if called:
+            raise self._unanswered(index, called)
 
     def _blocks(self, index: int, content: Any) -> Sequence[Mapping[str, Any]]:
         if isinstance(content, str):
@@ -195,8 +197,11 @@ class Checks:
             )
         missing = sorted(called - set(given))
         if missing or (given and "tool_result" in kinds[len(given) :]):
-            raise self._refuse(
-                f"messages.{index}: `tool_use` ids were found without `tool_result` blocks "
-                f"immediately after: {', '.join(missing or given)}. Each `tool_use` block must "
-                "have a corresponding `tool_result` block in the next message."
-            )
+            raise self._unanswered(index, missing or given)
+
+    def _unanswered(self, index: int, calls: Iterable[str]) -> Exception:
+        return self._refuse(
+            f"messages.{index}: `tool_use` ids were found without `tool_result` blocks "
+            f"immediately after: {', '.join(sorted(calls))}. Each `tool_use` block must have a "
+            "corresponding `tool_result` block in the next message."
+        )

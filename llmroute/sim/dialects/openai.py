@@ -21,7 +21,7 @@ from llmroute.sim.dialects.chat import (
 )
 from llmroute.sim.dialects.responses import Writer
 from llmroute.sim.dialects.responses import prompt_of as responses_prompt
-from llmroute.sim.dialects.responses_check import Checks, function_fault
+from llmroute.sim.dialects.responses_check import Checks, function_fault, tools_fault
 from llmroute.sim.exchange import Frame, Recorded, Reply, Stream, whole
 from llmroute.sim.models import OPENAI, Model
 
@@ -206,6 +206,9 @@ class OpenAI(Dialect):
         if isinstance(stops, list) and len(stops) > _MOST_STOPS:
             message = "Invalid 'stop': array too long. Expected an array with maximum length 4."
             raise self.refuse("bad_request", message=message, param="stop")
+        if (fault := tools_fault(body)) is not None:
+            code = "array_above_max_length"
+            raise self.refuse("bad_request", message=fault, param="tools", code=code)
         for index, tool in enumerate(body.get("tools") or ()):
             if (fault := function_fault(tool.get("function") or {"name": "_"})) is not None:
                 where = f"tools[{index}].function"

@@ -2,7 +2,8 @@
 
 Shapes follow OpenAI's published specification and SDK types as of November 2026. A model that
 reasons says so in an item of its own; its text is shown only where the request asks for a
-summary, and encrypted content only where the request includes it.
+summary, and encrypted content only where the request includes it. Functions may stand in
+namespaces, and in items that add tools; OpenAI's own Codex CLI offers its tools so.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from llmroute.sim import tokens
 from llmroute.sim.answer import Answer, Prompt, ToolSpec, arguments_text
 from llmroute.sim.exchange import Frame, json_bytes
 
-__all__ = ["ENCRYPTED", "Writer", "cipher", "items_of", "prompt_of"]
+__all__ = ["ENCRYPTED", "Writer", "cipher", "functions_of", "items_of", "prompt_of", "tools_of"]
 
 #: What a request includes to be given the reasoning that it can send back.
 ENCRYPTED = "reasoning.encrypted_content"
+_RESULTS = ("function_call_output", "custom_tool_call_output")
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 _ECHOED: Mapping[str, Any] = {
     "instructions": None,
@@ -44,6 +46,28 @@ def items_of(body: Mapping[str, Any]) -> list[Item]:
     return [{"role": "user", "content": asked}] if isinstance(asked, str) else list(asked)
 
 
+def tools_of(body: Mapping[str, Any]) -> Iterator[tuple[str, Item]]:
+    """Yield every tool on offer with its place: of the request, and of items that add some."""
+    lists = [("tools", body.get("tools"))]
+    for index, item in enumerate(items_of(body)):
+        if item.get("type") == "additional_tools":
+            lists.append((f"input[{index}].tools", item.get("tools")))
+    for where, tools in lists:
+        for index, tool in enumerate(tools or ()):
+            yield f"{where}[{index}]", tool
+
+
+def functions_of(body: Mapping[str, Any]) -> Iterator[tuple[str, str | None, Item]]:
+    """Yield every function on offer with its place and the name of its namespace, if any."""
+    for where, tool in tools_of(body):
+        if tool.get("type") == "function":
+            yield where, None, tool
+        elif tool.get("type") == "namespace":
+            for index, inner in enumerate(tool.get("tools") or ()):
+                if inner.get("type") == "function":
+                    yield f"{where}.tools[{index}]", tool.get("name"), inner
+
+
 def cipher(model: str, number: int = 1) -> str:
     """Return the encrypted content that this server gives out for a model."""
     return f"gAAAA{number}.{model}"
@@ -53,7 +77,7 @@ def prompt_of(body: Mapping[str, Any], *, reasons: bool) -> Prompt:
     """Read a request; the caller has checked it."""
     items = items_of(body)
     last = items[-1]
-    tools = [tool for tool in body.get("tools") or () if tool.get("type") == "function"]
+    tools = [tool for _, _, tool in functions_of(body)]
     form = (body.get("text") or {}).get("format") or {}
     said = [item for item in items if item.get("role") == "user"]
     return Prompt(
@@ -64,7 +88,7 @@ def prompt_of(body: Mapping[str, Any], *, reasons: bool) -> Prompt:
         tools=tuple(ToolSpec(tool["name"], tool.get("parameters") or {}) for tool in tools),
         tool_choice=_choice(body.get("tool_choice")),
         parallel=body.get("parallel_tool_calls") is not False,
-        tool_result=_text(last["output"]) if last.get("type") == "function_call_output" else None,
+        tool_result=_text(last["output"]) if last.get("type") in _RESULTS else None,
         format_schema={"json_schema": form.get("schema"), "json_object": True}.get(
             form.get("type", "text")
         ),
@@ -118,6 +142,7 @@ class Writer:
         self._answer = answer
         self._next_id = next_id
         self._numbers = count()
+        self._namespaces = {tool["name"]: space for _, space, tool in functions_of(body) if space}
         self._base = self._heading(now)
 
     def whole(self) -> dict[str, Any]:
@@ -211,6 +236,8 @@ class Writer:
             items.append(self._made("msg_", "message", role="assistant", content=parts))
         for call in answer.tools:
             told = {"name": call.name, "arguments": arguments_text(call)}
+            if call.name in self._namespaces:
+                told["namespace"] = self._namespaces[call.name]
             items.append(self._made("fc_", "function_call", call_id=self._next_id("call_"), **told))
         return items
 

@@ -7,18 +7,25 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from llmroute.sim.dialects.base import RefusedError
-from llmroute.sim.dialects.responses import ENCRYPTED, cipher, items_of
+from llmroute.sim.dialects.responses import ENCRYPTED, cipher, functions_of, items_of, tools_of
 from llmroute.sim.models import Model
 
-__all__ = ["Checks", "function_fault"]
+__all__ = ["Checks", "function_fault", "tools_fault"]
 
 _LONGEST_ID = 64
-#: Every parameter of the endpoint; anything else is a 400.
+_LEAST_OUTPUT = 16
+_MOST_TOOLS = 128
+#: Every parameter of the endpoint; anything else is a 400. All but `client_metadata` are published;
+#: OpenAI's own Codex CLI sends that one with every request.
 _FIELDS = frozenset(
     {
+        "access_programs",
         "background",
+        "background_options",
+        "client_metadata",
         "context_management",
         "conversation",
+        "image",
         "include",
         "input",
         "instructions",
@@ -26,6 +33,7 @@ _FIELDS = frozenset(
         "max_tool_calls",
         "metadata",
         "model",
+        "moderation",
         "parallel_tool_calls",
         "previous_response_id",
         "prompt",
@@ -46,6 +54,56 @@ _FIELDS = frozenset(
         "top_p",
         "truncation",
         "user",
+    }
+)
+#: Items that are taken as they are: what hosted tools did, and what steers a conversation.
+_UNREAD = frozenset(
+    {
+        "apply_patch_call",
+        "apply_patch_call_output",
+        "code_interpreter_call",
+        "compaction",
+        "compaction_trigger",
+        "computer_call",
+        "computer_call_output",
+        "configuration_update",
+        "file_search_call",
+        "image_generation_call",
+        "local_shell_call",
+        "local_shell_call_output",
+        "mcp_approval_request",
+        "mcp_approval_response",
+        "mcp_call",
+        "mcp_list_tools",
+        "program",
+        "program_output",
+        "shell_call",
+        "shell_call_output",
+        "tool_search_call",
+        "tool_search_output",
+        "web_search_call",
+    }
+)
+_TOOLS = frozenset(
+    {
+        "apply_patch",
+        "code_interpreter",
+        "computer",
+        "computer_use_preview",
+        "custom",
+        "file_search",
+        "function",
+        "image_generation",
+        "local_shell",
+        "mcp",
+        "namespace",
+        "programmatic_tool_calling",
+        "shell",
+        "tool_search",
+        "web_search",
+        "web_search_2025_08_26",
+        "web_search_preview",
+        "web_search_preview_2025_03_11",
     }
 )
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -83,6 +141,17 @@ def function_fault(function: Mapping[str, Any]) -> str | None:
     return None
 
 
+def tools_fault(body: Mapping[str, Any]) -> str | None:
+    """Return that a request offers too many tools, in the API's words."""
+    count = len(body.get("tools") or ())
+    if count <= _MOST_TOOLS:
+        return None
+    return (
+        f"Invalid 'tools': array too long. Expected an array with maximum length {_MOST_TOOLS}, "
+        f"but got an array with length {count} instead."
+    )
+
+
 class Checks:
     """Checks one request; `refuse` makes the error to raise."""
 
@@ -105,6 +174,7 @@ class Checks:
         for name in sorted(self._body.keys() - _FIELDS):
             raise self._bad(f"Unknown parameter: '{name}'.", name, "unknown_parameter")
         self._include()
+        self._sizes()
         for index, item in enumerate(items_of(self._body)):
             self._item(f"input[{index}]", item)
         for missing in sorted(self._called - self._answered):
@@ -119,6 +189,17 @@ class Checks:
         message = f"Missing required parameter: '{param}'."
         return self._bad(message, param, "missing_required_parameter")
 
+    def _sizes(self) -> None:
+        least, asked = _LEAST_OUTPUT, self._body.get("max_output_tokens")
+        if asked is not None and asked < least:
+            message = (
+                "Invalid 'max_output_tokens': integer below minimum value. Expected a value >= "
+                f"{least}, but got {asked} instead."
+            )
+            raise self._bad(message, "max_output_tokens", "integer_below_min_value")
+        if (fault := tools_fault(self._body)) is not None:
+            raise self._bad(fault, "tools", "array_above_max_length")
+
     def _include(self) -> None:
         if ENCRYPTED in (self._body.get("include") or ()) and not self._model.reasoning:
             raise self._bad("Encrypted content is not supported with this model.", "include")
@@ -129,11 +210,16 @@ class Checks:
             "message": self._message,
             "function_call": self._call,
             "function_call_output": self._output,
+            "custom_tool_call": self._call,
+            "custom_tool_call_output": self._output,
             "reasoning": self._reasoning,
+            "item_reference": self._reasoning,
+            "additional_tools": self._additional,
         }
-        if kind not in checks:
+        if kind in checks:
+            checks[kind](where, item)
+        elif kind not in _UNREAD:
             raise self._bad(f"Invalid value: '{kind}'.", f"{where}.type", "invalid_value")
-        checks[kind](where, item)
 
     def _message(self, where: str, item: Mapping[str, Any]) -> None:
         if item.get("role") not in ("user", "assistant", "system", "developer"):
@@ -165,9 +251,16 @@ class Checks:
 
     def _call(self, where: str, item: Mapping[str, Any]) -> None:
         self._called.add(self._id(where, item))
-        for name in ("name", "arguments"):
+        for name in ("name", "input" if item["type"] == "custom_tool_call" else "arguments"):
             if not isinstance(item.get(name), str):
                 raise self._missing(f"{where}.{name}")
+
+    def _additional(self, where: str, item: Mapping[str, Any]) -> None:
+        if item.get("role") != "developer":
+            message = f"Invalid value: '{item.get('role')}'. Supported values are: 'developer'."
+            raise self._bad(message, f"{where}.role", "invalid_value")
+        if not isinstance(item.get("tools"), list):
+            raise self._missing(f"{where}.tools")
 
     def _output(self, where: str, item: Mapping[str, Any]) -> None:
         call_id = self._id(where, item)
@@ -193,14 +286,17 @@ class Checks:
             raise self._bad(message, where, "invalid_encrypted_content")
 
     def _tools(self) -> None:
-        for index, tool in enumerate(self._body.get("tools") or ()):
-            if tool.get("type") != "function":
-                continue
-            if not tool.get("name"):
-                raise self._missing(f"tools[{index}].name")
-            if (fault := function_fault(tool)) is not None:
-                where = f"tools[{index}].parameters"
-                raise self._bad(fault, where, "invalid_function_parameters")
+        for where, tool in tools_of(self._body):
+            kind = tool.get("type")
+            if kind not in _TOOLS:
+                raise self._bad(f"Invalid value: '{kind}'.", f"{where}.type", "invalid_value")
+            if kind in ("custom", "namespace") and not tool.get("name"):
+                raise self._missing(f"{where}.name")
+        for where, _, function in functions_of(self._body):
+            if not function.get("name"):
+                raise self._missing(f"{where}.name")
+            if (fault := function_fault(function)) is not None:
+                raise self._bad(fault, f"{where}.parameters", "invalid_function_parameters")
 
     def _format(self) -> None:
         form = (self._body.get("text") or {}).get("format") or {}

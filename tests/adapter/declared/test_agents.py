@@ -1,9 +1,8 @@
-"""Two agent programs that are called by YAML alone: the stand-ins, and the real ones if there."""
+"""Two agent programs that are called by YAML alone: stand-ins; tests/agents has the real ones."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,9 @@ from llmroute.adapter import collect
 from llmroute.adapter.framing import NdjsonFramer
 from llmroute.catalog.model import Target
 from llmroute.errors import TargetError
-from llmroute.sim import Sim
 from llmroute.sim.agents import write_agent
 from llmroute.types import Request
+from tests.adapter.declared.commands import COMMANDS
 from tests.adapter.declared.foreign import (
     PARAMETERS,
     PNG,
@@ -26,33 +25,6 @@ from tests.adapter.declared.foreign import (
     stream,
     target_of,
 )
-from tests.adapter.wire import ByteServer, http
-
-COMMANDS: dict[str, tuple[str | tuple[str, ...], ...]] = {
-    "codex-exec": (
-        "codex",
-        "exec",
-        "--json",
-        "--skip-git-repo-check",
-        "--ephemeral",
-        "--sandbox",
-        "read-only",
-        ("--model", "{model}"),
-        ("-c", "model_instructions_file={system_file}"),
-        ("-c", "model_reasoning_effort={effort}"),
-        ("--output-schema", "{json_schema_file}"),
-        "-",
-    ),
-    "gemini-cli": (
-        "gemini",
-        "-o",
-        "json",
-        "--skip-trust",
-        "--approval-mode",
-        "plan",
-        ("--model", "{model}"),
-    ),
-}
 
 
 def _target(name: str, folder: Path, behaviour: str = "ok") -> Target:
@@ -184,106 +156,3 @@ def test_a_recorded_run_of_codex() -> None:
     assert answer.id == "01a20573-452e-7a92-9090-a7dea1e06ede"
     usage = answer.usage
     assert (usage.input, usage.cached, usage.output, usage.reasoning) == (1000, 300, 42, 30)
-
-
-def _responses() -> bytes:
-    """Return what a server of OpenAI's Responses says that answers with `Hello there.`."""
-    item = {"id": "m", "type": "message", "role": "assistant", "status": "completed"}
-    said = {"type": "output_text", "text": "Hello there.", "annotations": []}
-    done = {**item, "content": [said]}
-    head = {"id": "r", "object": "response", "created_at": 1, "model": "m-1"}
-    counts = {
-        "input_tokens": 1000,
-        "input_tokens_details": {"cached_tokens": 300},
-        "output_tokens": 42,
-        "output_tokens_details": {"reasoning_tokens": 30},
-        "total_tokens": 1042,
-    }
-    ended = {**head, "status": "completed", "output": [done], "usage": counts}
-    events: list[dict[str, Any]] = [
-        {"type": "response.created", "response": {**head, "status": "in_progress", "output": []}},
-        {"type": "response.output_item.added", "output_index": 0, "item": {**item, "content": []}},
-        {"type": "response.output_item.done", "output_index": 0, "item": done},
-        {"type": "response.completed", "response": ended},
-    ]
-    text = "".join(f"event: {e['type']}\ndata: {json.dumps(e)}\n\n" for e in events)
-    return http(text, content_type="text/event-stream")
-
-
-@pytest.mark.skipif(shutil.which("codex") is None, reason="the Codex CLI is not installed")
-def test_the_real_codex_cli(tmp_path: Path) -> None:
-    with ByteServer(_responses()) as server:
-        server_of = f'name="x",base_url="{server.url}/v1",env_key="K",wire_api="responses"'
-        ours = f"model_providers.x={{{server_of},request_max_retries=0,stream_max_retries=0}}"
-        options = ("--ignore-user-config", "-c", 'model_provider="x"', "-c", ours)
-        command = (str(shutil.which("codex")), *COMMANDS["codex-exec"][1:-1], *options, "-")
-        path = f"{Path(str(shutil.which('node'))).parent}:/usr/bin:/bin"
-        environment = {"PATH": path, "HOME": str(tmp_path), "CODEX_HOME": str(tmp_path), "K": "k"}
-        target = target_of(
-            "codex-exec",
-            model="gpt-6-sol",
-            transport="process",
-            command=command,
-            environment=environment,
-        )
-        talk = [
-            {"role": "system", "content": "Be brief."},
-            {"role": "user", "content": "Say hello"},
-        ]
-        answer = complete(target, Request.of(talk, reasoning_effort="low"))
-        asked = next(raw for raw in server.requests if b"POST" in raw[:4])
-    assert answer.text == "Hello there."
-    usage = answer.usage
-    assert (usage.input, usage.cached, usage.output, usage.reasoning) == (1000, 300, 42, 30)
-    assert b"Be brief." in asked
-    assert b'"effort":"low"' in asked
-    with ByteServer(http('{"error": {"message": "Incorrect API key"}}', 401)) as server:
-        broken = tuple(
-            part.replace(ours, ours.replace(ours.split('"')[3], f"{server.url}/v1"))
-            if isinstance(part, str)
-            else part
-            for part in command
-        )
-        failing = target_of(
-            "codex-exec",
-            model="gpt-6-sol",
-            transport="process",
-            command=broken,
-            environment=environment,
-        )
-        with pytest.raises(TargetError) as found:
-            complete(failing, Request.of("Say hello"))
-    assert found.value.kind == "auth"
-
-
-@pytest.mark.skipif(shutil.which("gemini") is None, reason="the Gemini CLI is not installed")
-def test_the_real_gemini_cli(tmp_path: Path) -> None:
-    home = tmp_path / ".gemini"
-    home.mkdir()
-    chosen = {"security": {"auth": {"selectedType": "gemini-api-key"}}}
-    (home / "settings.json").write_text(json.dumps(chosen))
-    with Sim("gemini") as sim:
-        target = target_of(
-            "gemini-cli",
-            model="gemini-2.5-flash",
-            transport="process",
-            command=(str(shutil.which("gemini")), *COMMANDS["gemini-cli"][1:]),
-            environment={
-                "PATH": str(Path(str(shutil.which("node"))).parent),
-                "HOME": str(tmp_path),
-                "GEMINI_API_KEY": "sim",
-                "GOOGLE_GEMINI_BASE_URL": sim.url,
-            },
-        )
-        sim.script("Hello there.")
-        answer = complete(target, Request.of("Say hello"))
-        assert answer.text == "Hello there."
-        assert answer.model == "gemini-2.5-flash"
-        assert answer.usage.output == 3
-        from llmroute.sim import Fault
-
-        sim.script(Fault.failure("auth"), times=None)
-        with pytest.raises(TargetError) as found:
-            complete(target, Request.of("Say hello"))
-        assert found.value.kind == "auth"
-        assert found.value.message == "API key not valid. Please pass a valid API key."

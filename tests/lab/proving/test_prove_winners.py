@@ -414,6 +414,18 @@ def test_a_rival_that_cannot_read_a_pdf_leaves_such_requests_to_others():
     assert part["file"]["file_data"].startswith("data:application/pdf;")
 
 
+def test_a_rival_that_takes_few_tools_is_beaten_by_many():
+    few = target("p0/m0", price=(1, 3), wire={"tool_names": 64, "max_tools": 2})
+    free = target("p1/m0", price=(2, 3), wire={"tool_names": 64})
+    proof = of(CHEAP, "p1/m0", few, free)
+    assert proof.outcome == "proved"
+    assert proof.example is not None
+    names = [tool["function"]["name"] for tool in proof.example.situation.request.tools]
+    assert len(set(names)) == 3
+    limited = target("p1/m0", price=(2, 3), wire={"tool_names": 64, "max_tools": 2})
+    assert of(CHEAP, "p1/m0", few, limited).outcome == "refuted"
+
+
 def test_a_rival_that_takes_short_names_of_tools_alone_is_beaten_by_long_ones():
     short = target("p0/m0", price=(1, 3), wire={"tool_names": 64})
     free = target("p1/m0", price=(2, 3))
