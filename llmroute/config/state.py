@@ -13,8 +13,8 @@ def state_folder(environment: Mapping[str, str], platform: str = sys.platform) -
     """Return the user's folder for llmroute's state; None where there is no home.
 
     It is `$XDG_STATE_HOME/llmroute`, else `~/.local/state/llmroute`; on macOS
-    `~/Library/Application Support/llmroute`, on Windows `%LOCALAPPDATA%\\llmroute`: the folders that
-    the XDG Base Directory Specification and `platformdirs` name.
+    `~/Library/Application Support/llmroute`, on Windows `llmroute` in `%LOCALAPPDATA%`: the folders
+    that the XDG Base Directory Specification and `platformdirs` name.
     """
     if platform == "win32":
         local = environment.get("LOCALAPPDATA")

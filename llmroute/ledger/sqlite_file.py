@@ -71,7 +71,8 @@ class Database:
             raise self._meaning(exc, code) from exc
         except OSError as exc:
             self.close()
-            raise StoreUnavailable(f"the ledger {self.path}: {exc.strerror or exc}") from exc
+            hint = "name another place under ledger.path"
+            raise StoreUnavailable(f"the ledger {self.path}: {exc.strerror}; {hint}") from exc
 
     def _meaning(self, exc: sqlite3.Error, code: int) -> StoreError:
         kind = code & 0xFF

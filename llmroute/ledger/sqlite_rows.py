@@ -77,6 +77,7 @@ _KEYS: Mapping[By, str] = {
     "caller": "caller",
     "policy": "NULLIF(policy, '')",
     "day": "day_of(at)",
+    "all": "NULL",
 }
 
 

@@ -58,7 +58,9 @@ class ScriptedStore(MemoryStore):
 
     def remember(self) -> dict:
         """What a replica has at this moment."""
-        parts = {name: self.__dict__[name] for name in ("_counters", "_open", "_attempts", "_requests")}
+        parts = {
+            name: self.__dict__[name] for name in ("_counters", "_open", "_attempts", "_requests")
+        }
         return copy.deepcopy(parts)
 
     def fail_over(self, replica: dict) -> None:
