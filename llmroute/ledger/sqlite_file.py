@@ -1,8 +1,9 @@
 """The file of the SQLite ledger: opened, found changed, and set aside where it is broken.
 
-Several processes share it. A process that finds it broken renames it, and the others notice that
-the path leads to another file now. The journal is a rollback journal, because SQLite before 3.51.3
-can lose writes to a race in WAL mode, and the SQLite is the one that Python came with.
+Several processes share it. A process that finds it broken puts a new one in its place, and the
+others notice that the path leads to another file now. The journal is a rollback journal, because
+SQLite before 3.51.3 can lose writes to a race in WAL mode, and the SQLite is the one that Python
+came with; docs/ledger.md has the figures behind its modes.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-from llmroute.ledger.sqlite_rows import APPLICATION, CREATE, VERSION
+from llmroute.ledger.sqlite_fresh import create, replace_corrupt
+from llmroute.ledger.sqlite_rows import APPLICATION, VERSION
 from llmroute.ledger.store import StoreConflict, StoreCorrupt, StoreError, StoreUnavailable
 
 __all__ = ["Database"]
@@ -180,7 +181,7 @@ class Database:
         self._patiently(connection, "BEGIN IMMEDIATE")
         try:
             if not _number(connection, "SELECT COUNT(*) FROM sqlite_master"):
-                self._create(connection)
+                create(connection)
             self._check(connection)
             (self.epoch,) = connection.execute(
                 "SELECT value FROM ledger WHERE key = 'epoch'"
@@ -189,13 +190,6 @@ class Database:
             _rollback(connection)
             raise
         self._patiently(connection, "COMMIT")
-
-    def _create(self, connection: sqlite3.Connection) -> None:
-        for statement in CREATE.split(";\n"):
-            connection.execute(statement)
-        connection.execute("INSERT INTO ledger VALUES ('epoch', ?)", (uuid4().hex,))
-        connection.execute(f"PRAGMA application_id = {APPLICATION}")
-        connection.execute(f"PRAGMA user_version = {VERSION}")
 
     def _check(self, connection: sqlite3.Connection) -> None:
         if _number(connection, "PRAGMA application_id") != APPLICATION:
@@ -209,17 +203,16 @@ class Database:
             raise StoreUnavailable(f"the ledger {self.path}: {what}")
 
     def _set_aside(self, what: str) -> str:
-        """Rename a corrupt file, so that a new one takes its place; return what was done."""
+        """Put a new file in the place of a corrupt one; return what was done."""
         broken = self._identity or _identity(self.path)
         stamp = f"{datetime.fromtimestamp(self._now(), UTC):%Y%m%dT%H%M%S}"
         aside = self.path.with_name(f"{self.path.name}.corrupt-{stamp}-{os.getpid()}")
+        head = f"the ledger {self.path} is corrupt ({what})"
         with _alone(self.path):
-            if broken == _identity(self.path):
-                with suppress(FileNotFoundError):  # first: it must never meet the new file
-                    _journal(self.path).rename(_journal(aside))
-                self.path.rename(aside)
-                return f"the ledger {self.path} is corrupt ({what}): set aside as {aside.name}"
-        return f"the ledger {self.path} was corrupt ({what}): another process has set it aside"
+            if broken != _identity(self.path):
+                return f"{head}: another process has set it aside"
+            saved = "go on" if replace_corrupt(self.path, aside) else "could not be read"
+        return f"{head}: set aside as {aside.name}, the counters of budgets {saved}"
 
     def close(self) -> None:
         """Close the connection; the next use opens it again."""
@@ -253,10 +246,6 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     return status.st_dev, status.st_ino
-
-
-def _journal(path: Path) -> Path:
-    return path.with_name(f"{path.name}-journal")
 
 
 def _number(connection: sqlite3.Connection, sql: str) -> int:

@@ -7,6 +7,7 @@ for a moment before it is tried again.
 
 from __future__ import annotations
 
+import atexit
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ _BATCH = 256
 _TRIES, _PAUSE, _LONGEST = 6, 0.005, 0.1
 #: Seconds until a store that failed is tried again; doubled each time, up to the second figure.
 _REST, _LONGEST_REST = 0.2, 5.0
+#: Seconds that the end of a process waits for what is not written yet.
+_AT_EXIT = 10.0
 #: Seconds between two looks for what expired and for what is too old to keep.
 _UPKEEP = 30.0
 
@@ -95,13 +98,19 @@ class Writer:
             self._counts.asked(operation)
             self._queue.append(operation)
             if self._thread is None:
-                self._thread = Thread(target=self._run, name="llmroute-ledger", daemon=True)
-                self._thread.start()
+                self._start()
             self._wake.notify()
         return True
 
+    def _start(self) -> None:
+        """Begin the thread; what it has left is written when the process ends."""
+        self._thread = Thread(target=self._run, name="llmroute-ledger", daemon=True)
+        self._thread.start()
+        atexit.register(self.close, _AT_EXIT)
+
     def close(self, timeout: float) -> bool:
         """Write what waits and close the store; False where that takes longer."""
+        atexit.unregister(self.close)
         with self._wake:
             self._closing = True
             thread = self._thread

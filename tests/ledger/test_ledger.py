@@ -348,6 +348,16 @@ async def test_what_expired_is_settled_and_what_is_old_forgotten(bench):
     assert [row.at for row in bench.store._requests.values()] == [NOON + 700]
 
 
+@pytest.mark.parametrize(("prompts", "decisions"), [(False, True), (True, False)])
+def test_prompts_and_decisions_are_kept_where_they_are_wanted(bench, prompts, decisions):
+    ledger = bench.ledger(prompts=prompts, decisions=decisions)
+    ledger.record(request(prompt="a secret plan", decision={"winner": None}))
+    assert ledger.close()
+    (row,) = bench.store._requests.values()
+    assert row.prompt == ("a secret plan" if prompts else None)
+    assert row.decision == ({"winner": None} if decisions else None)
+
+
 def test_closing_writes_what_waits(bench):
     ledger = bench.ledger(SOFT)
     ledger.record(request(), attempt())

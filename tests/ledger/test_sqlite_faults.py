@@ -208,13 +208,50 @@ def test_a_corrupt_file_is_set_aside_and_a_new_one_begun(store, path, offset):  
     first = store.epoch
     corrupt(path, offset)
     store.close()
-    with pytest.raises(StoreCorrupt, match=r"is corrupt .*set aside as ledger\.db\.corrupt-"):
+    with pytest.raises(
+        StoreCorrupt, match=r"is corrupt .*set aside as ledger\.db\.corrupt-.*could not"
+    ):
         write(store, NOON + 1)
     write(store, NOON + 1)
     assert [row.at for row in store.requests(9)] == [NOON + 1]
     assert store.epoch != first
     (aside,) = path.parent.glob("ledger.db.corrupt-*[0-9]")
     assert aside.read_bytes()[offset : offset + 50] == b"\xff" * 50
+
+
+def corrupt_requests(path: Path) -> None:
+    """Break the pages of one table; the others stay readable."""
+    with sqlite3.connect(path) as raw:
+        (page,) = raw.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'requests'"
+        ).fetchone()
+        (size,) = raw.execute("PRAGMA page_size").fetchone()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+
+
+def test_budgets_go_on_where_they_can_still_be_read(store, path):
+    write(store)
+    spent, held = (reservation(30 * n, charge(100), at=NOON + n) for n in (1, 2))
+    for item in (spent, held):
+        with store.transaction():
+            assert store.reserve(item) is None
+    with store.transaction():
+        store.settle(spent, replace(spent.attempt, cost=20))
+    first = store.epoch
+    corrupt_requests(path)
+    store.close()  # what it has in memory is not read again
+    with pytest.raises(StoreCorrupt, match="the counters of budgets go on"):
+        write(store, NOON + 3)
+    assert store.counters([TEAM])[TEAM] == (20, 60)
+    assert store.epoch == first
+    with store.transaction():
+        assert store.reserve(reservation(30, charge(100), at=NOON + 4)).left == 20
+        store.settle(held, replace(held.attempt, cost=50))
+    assert store.counters([TEAM])[TEAM] == (70, 0)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert not list(path.parent.glob("*.new-*"))
 
 
 async def test_after_a_corrupt_file_the_ledger_goes_on_and_rewrites_what_it_knows(path):
