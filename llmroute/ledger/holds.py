@@ -16,6 +16,7 @@ __all__ = [
     "Key",
     "Refusal",
     "Reservation",
+    "check_again",
     "expired",
     "refusal",
     "settled",
@@ -114,6 +115,17 @@ class Refusal:
             return f"{head}: what is left of it cannot be told: {self.detail}"
         left = format_usd(nano_to_usd(self.left or 0)) if self.left else "nothing"
         return f"{head}: {left} is left, the call may cost more; raise it, or wait until then"
+
+
+def check_again(reservation: Reservation, row: AttemptRecord, *, forced: bool) -> None:
+    """Let a reservation be said again while it is held, or as one that may have been lost.
+
+    Raises:
+        ValueError: another attempt had its name, and would be called without being paid for.
+
+    """
+    if row.outcome != PENDING and not forced:
+        raise ValueError(f"the attempt {reservation.id} is recorded already; number them from 1")
 
 
 def shift(row: AttemptRecord | None, held: int, paid: int) -> Counter | None:

@@ -12,6 +12,7 @@ from llmroute.ledger.holds import (
     Key,
     Refusal,
     Reservation,
+    check_again,
     expired,
     refusal,
     settled,
@@ -46,6 +47,7 @@ class MemoryStore:
         """Hold an amount in all budgets, or in none."""
         name = _name(reservation.attempt)
         if name in self._attempts:
+            check_again(reservation, self._attempts[name], forced=forced)
             return None
         refused = None if forced else refusal(reservation, self._counters)
         if refused is None:

@@ -21,6 +21,7 @@ from llmroute.ledger.holds import (
     Key,
     Refusal,
     Reservation,
+    check_again,
     expired,
     refusal,
     settled,
@@ -90,7 +91,9 @@ class SqliteStore:
 
     def reserve(self, reservation: Reservation, *, forced: bool = False) -> Refusal | None:
         """Hold an amount in all budgets, or in none."""
-        if self._row(reservation) is not None:
+        found = self._row(reservation)
+        if found is not None:
+            check_again(reservation, found[0], forced=forced)
             return None
         refused = None if forced else refusal(reservation, self._counters(reservation.keys))
         if refused is None:

@@ -98,6 +98,10 @@ class Store(Protocol):
 
         A hard budget refuses where spent, reserved and the amount together pass its limit; forced
         (it was held before, and lost) it does not.
+
+        Raises:
+            ValueError: an attempt of that name has ended already.
+
         """
         ...
 

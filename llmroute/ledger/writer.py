@@ -17,6 +17,7 @@ from typing import Any
 
 from llmroute.ledger.alarms import Alarms
 from llmroute.ledger.counts import Counts
+from llmroute.ledger.forking import ForkGuard
 from llmroute.ledger.holds import Counter, Key
 from llmroute.ledger.journal import Journal
 from llmroute.ledger.operations import Operation, upkeep
@@ -76,12 +77,21 @@ class Writer:
     ) -> None:
         self._open_store, self._counts, self._alarms = open_store, counts, alarms
         self._pace, self._limits = pace, limits
-        self._journal = Journal(limits.queue)
+        self._inherited: list[Store] = []
+        self._store: Store | None = None
+        self._guard = ForkGuard(self._begin)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin with nothing to do and no store; in a fork, whose parent goes on with its own."""
+        if self._store is not None:
+            self._inherited.append(self._store)  # neither used nor closed here
+        self._journal = Journal(self._limits.queue)
         self._queue: deque[Operation] = deque()
         self._wake = Condition()
         self._thread: Thread | None = None
         self._closing = False
-        self._store: Store | None = None
+        self._store = None
         self._epoch: str | None = None
         self._fault: StoreError | None = None
         self._rest, self._rested = _REST, 0.0
@@ -187,7 +197,8 @@ class Writer:
             raise self._fault
         for attempt in range(_TRIES):
             try:
-                return self._transact(batch, acts)
+                with self._guard:
+                    return self._transact(batch, acts)
             except StoreCorrupt as exc:
                 self._alarms.note("corrupt", str(exc))
                 last: StoreError = exc

@@ -321,6 +321,15 @@ async def test_a_record_that_no_store_takes_stops_no_other(bench):
     assert kinds(ledger) == [("failed", 1)]
 
 
+async def test_a_second_attempt_of_the_same_name_is_refused_not_given_away(bench):
+    ledger = bench.ledger(HARD)
+    held = await hold(ledger, 10)
+    await ledger.settle(held, replace(held.attempt, cost=1))
+    refused = await hold(ledger, 10)
+    assert refused.reason == "store"
+    assert "is recorded already" in refused.message
+
+
 async def test_rows_beyond_the_queue_are_dropped_and_counted(bench):
     ledger = bench.ledger(SOFT, queue=4)
     bench.store.gate.clear()

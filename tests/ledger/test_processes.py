@@ -137,6 +137,47 @@ def test_fifty_kills_lose_nothing_that_was_acknowledged(tmp_path):
     check(path, said)
 
 
+FORKER = """
+import asyncio, os, sys
+from dataclasses import replace
+from pathlib import Path
+from llmroute.ledger.budgets import Budget
+from llmroute.ledger.ledger import Ledger
+from llmroute.ledger.sqlite import SqliteStore
+from tests.ledger.making import NOON, attempt
+
+budgets = [Budget("team", "month", 10**6, hard=True)]
+ledger = Ledger(lambda: SqliteStore(Path(sys.argv[1])), budgets, now=lambda: NOON)
+
+async def spend(name, count=20):
+    for number in range(count):
+        held = await ledger.reserve(attempt(request=f"{name}-{number}"), 10, within=60)
+        assert await ledger.settle(held, replace(held.attempt, cost=1))
+
+asyncio.run(spend("before"))
+for number in range(200):
+    ledger.record(attempt(request=f"row-{number}"))
+child = os.fork()
+asyncio.run(spend("parent" if child else "child"))
+assert ledger.close()
+if child:
+    assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+def test_a_fork_goes_on_with_a_store_of_its_own(tmp_path):
+    path = tmp_path / "ledger.db"
+    run = start(FORKER, path)
+    run.communicate(timeout=60)
+    assert run.returncode == 0
+    store = SqliteStore(path)
+    assert store.counters([Key("team", "2026-11")]) == {("team", "2026-11"): (60, 0)}
+    store.close()
+    with sqlite3.connect(path) as raw:
+        assert raw.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert raw.execute("SELECT COUNT(*) FROM attempts").fetchone() == (60 + 200,)
+
+
 def check(path: Path, said: dict[str, str]) -> None:
     store = SqliteStore(path)
     team = Key("team", "2026-11")

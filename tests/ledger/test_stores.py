@@ -112,6 +112,15 @@ def test_reserving_twice_holds_once(store):
     assert counter(store) == (0, 50)
 
 
+def test_a_name_cannot_be_used_for_a_second_attempt(store):
+    held = reservation(50, charge(60))
+    reserve(store, held)
+    do(store, lambda: store.settle(held, replace(held.attempt, cost=1)))
+    with pytest.raises(ValueError, match=r"is recorded already; number them from 1"):
+        reserve(store, held)
+    assert counter(store) == (1, 0)
+
+
 def test_what_expired_is_spent_at_the_estimate(store):
     held = reservation(50, charge(100), estimate=20, expires=NOON + 10)
     later = reservation(30, charge(100), at=NOON + 1, expires=NOON + 20)
