@@ -31,6 +31,9 @@ _HINTS = {
     sqlite3.SQLITE_IOERR: "reading or writing failed; check the disk and its quota",
 }
 
+#: Device and number of a file, None where there is none: another file has others.
+_Identity = tuple[int, int] | None
+
 
 class Database:
     """One connection to the file at `path`; `wait` is how long to wait for other processes.
@@ -54,7 +57,7 @@ class Database:
         self._wait, self._now = wait, now
         self._clock, self._sleep, self._chance = clock, sleep, chance
         self._connection: sqlite3.Connection | None = None
-        self._identity: tuple[int, int] | None = None
+        self._identity: _Identity = None
 
     @contextmanager
     def errors(self) -> Iterator[None]:
@@ -68,17 +71,18 @@ class Database:
             code = getattr(exc, "sqlite_errorcode", None)
             if code is None:
                 raise
+            identity = self._identity
             self.close()
-            raise self._meaning(exc, code) from exc
+            raise self._meaning(exc, code, identity) from exc
         except OSError as exc:
             self.close()
             hint = "name another place under ledger.path"
             raise StoreUnavailable(f"the ledger {self.path}: {exc.strerror}; {hint}") from exc
 
-    def _meaning(self, exc: sqlite3.Error, code: int) -> StoreError:
+    def _meaning(self, exc: sqlite3.Error, code: int, identity: _Identity) -> StoreError:
         kind = code & 0xFF
         if kind in _CORRUPT:
-            return StoreCorrupt(self._set_aside(str(exc)))
+            return StoreCorrupt(self._set_aside(str(exc), identity))
         if code == sqlite3.SQLITE_READONLY_DBMOVED:
             return StoreConflict(f"the ledger {self.path} was replaced by another file")
         if kind in _BUSY:
@@ -159,10 +163,10 @@ class Database:
     def _open(self) -> sqlite3.Connection:
         self._make()
         connection = sqlite3.connect(self.path, timeout=0, isolation_level=None)
+        self._identity = _identity(self.path)
         try:
             for pragma in ("journal_mode = PERSIST", "synchronous = FULL", "foreign_keys = OFF"):
                 self._patiently(connection, f"PRAGMA {pragma}")
-            self._identity = _identity(self.path)
             self._prepare(connection)
         except BaseException:
             connection.close()
@@ -202,9 +206,8 @@ class Database:
             )
             raise StoreUnavailable(f"the ledger {self.path}: {what}")
 
-    def _set_aside(self, what: str) -> str:
-        """Put a new file in the place of a corrupt one; return what was done."""
-        broken = self._identity or _identity(self.path)
+    def _set_aside(self, what: str, broken: _Identity) -> str:
+        """Put a new file in the place of the one that is corrupt; return what was done."""
         stamp = f"{datetime.fromtimestamp(self._now(), UTC):%Y%m%dT%H%M%S}"
         aside = self.path.with_name(f"{self.path.name}.corrupt-{stamp}-{os.getpid()}")
         head = f"the ledger {self.path} is corrupt ({what})"
@@ -240,7 +243,7 @@ def _alone(path: Path) -> Iterator[None]:
         os.close(number)
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def _identity(path: Path) -> _Identity:
     try:
         status = path.stat()
     except FileNotFoundError:

@@ -21,12 +21,7 @@ from llmroute.ledger.forking import ForkGuard
 from llmroute.ledger.holds import Counter, Key
 from llmroute.ledger.journal import Journal
 from llmroute.ledger.operations import Operation, upkeep
-from llmroute.ledger.store import (
-    Store,
-    StoreConflict,
-    StoreCorrupt,
-    StoreError,
-)
+from llmroute.ledger.store import Store, StoreConflict, StoreCorrupt, StoreError
 
 __all__ = ["Limits", "Pace", "Writer"]
 
@@ -86,6 +81,7 @@ class Writer:
         """Begin with nothing to do and no store; in a fork, whose parent goes on with its own."""
         if self._store is not None:
             self._inherited.append(self._store)  # neither used nor closed here
+        self._counts.forget()
         self._journal = Journal(self._limits.queue)
         self._queue: deque[Operation] = deque()
         self._wake = Condition()
@@ -245,7 +241,7 @@ class Writer:
 
     def _failed(self, batch: Sequence[Operation], error: StoreError) -> None:
         """Let what can wait wait, and refuse the rest."""
-        if error is not self._fault:
+        if error is not self._fault and not isinstance(error, StoreConflict):
             self._alarms.note("unavailable", str(error))
             self._fault = error
             self._rested = self._pace.clock() + self._rest * (0.5 + self._pace.random.random() / 2)
@@ -269,19 +265,26 @@ class Writer:
             self._alarms.note("dropped", "too many changes wait for the store; the oldest is gone")
 
     def _again(self) -> None:
-        """Write what waits in the journal, oldest first."""
+        """Write what waits in the journal, oldest first, as long as the store takes it."""
         while batch := self._journal.waiting(_BATCH):
-            acts = [item.again for item in batch if item.again is not None]
-            try:
-                self._written(batch, acts)
-            except StoreError as exc:
-                self._failed([], exc)
+            if not self._repeated(batch):
                 return
-            except Exception as exc:  # noqa: BLE001 - see _serve
-                self._alarms.note("failed", f"records could not be written: {exc!r}", len(batch))
-                self._counts.landed(batch, None)
-            for item in batch:
-                self._journal.wrote(item)
+
+    def _repeated(self, batch: Sequence[Operation]) -> bool:
+        """Write changes again; False where the store fails."""
+        try:
+            self._written(batch, [item.again for item in batch if item.again is not None])
+        except StoreError as exc:
+            self._failed([], exc)
+            return False
+        except Exception as exc:  # noqa: BLE001 - see _serve
+            if len(batch) > 1:
+                return all(self._repeated([item]) for item in batch)
+            self._alarms.note("failed", f"a record could not be written: {exc!r}")
+            self._counts.landed(batch, None)
+        for item in batch:
+            self._journal.wrote(item)
+        return True
 
     def _upkeep(self) -> list[Operation]:
         """Return what is due: settling what expired, forgetting what is old."""

@@ -299,7 +299,8 @@ async def test_conflicts_without_an_end_refuse(bench):
     refused = await hold(ledger, 10)
     assert (refused.reason, refused.detail) == ("store", "could not serialize access")
     assert len(bench.slept) == 6
-    assert dict(kinds(ledger))["conflict"] == 1
+    assert kinds(ledger) == [("conflict", 1)]
+    assert isinstance(await hold(ledger, 10, 1), Reservation)  # at once
 
 
 async def test_a_corrupt_store_that_mended_itself_goes_on(bench):
@@ -319,6 +320,19 @@ async def test_a_record_that_no_store_takes_stops_no_other(bench):
     assert await ledger.flush()
     assert (len(bench.store._requests), bench.outcomes()) == (1, ["ok"])
     assert kinds(ledger) == [("failed", 1)]
+
+
+async def test_nor_does_it_where_records_are_written_again(bench):
+    ledger = bench.ledger()
+    bench.store.gone = True
+    for number in range(4):
+        ledger.record(attempt(at=NOON + number, message="poison" if number == 2 else "fine"))
+    assert not await ledger.flush()
+    bench.store.gone = False
+    bench.clock.seconds = 60.0
+    assert await ledger.flush()
+    assert bench.outcomes() == ["ok"] * 3
+    assert dict(kinds(ledger))["failed"] == 1
 
 
 async def test_a_second_attempt_of_the_same_name_is_refused_not_given_away(bench):

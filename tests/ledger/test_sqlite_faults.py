@@ -274,11 +274,14 @@ def test_two_processes_that_find_it_corrupt_set_it_aside_once(path):
     for store in (first, second):
         write(store)
     corrupt(path)
-    with pytest.raises(StoreCorrupt):
-        write(first, NOON + 1)
-    write(first, NOON + 2)
-    told = second._database._set_aside("it read the old file a moment ago")
-    assert "another process has set it aside" in told
+    old = sqlite3.DatabaseError("read from the old file")
+    old.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    with pytest.raises(StoreCorrupt, match="another process has set it aside"):
+        with second._database.errors():
+            with pytest.raises(StoreCorrupt, match=r"set aside as ledger\.db"):
+                write(first, NOON + 1)
+            write(first, NOON + 2)
+            raise old
     write(second, NOON + 3)
     assert len(list(path.parent.glob("ledger.db.corrupt-*[0-9]"))) == 1
     assert [row.at for row in first.requests(9)] == [NOON + 3, NOON + 2]
