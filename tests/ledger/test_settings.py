@@ -48,7 +48,7 @@ def test_the_user_s_state_folder(platform, environment, folder):
 def test_without_settings_everything_has_its_default(tmp_path, text):
     found = ledger_settings(workspace(tmp_path, text, {"HOME": "/h", "XDG_STATE_HOME": "/s"}))
     assert found.path == Path("/s/llmroute/ledger.db")
-    assert (found.keep, found.wait, found.zone) == (400 * DAY, 5.0, UTC)
+    assert (found.keep, found.wait, found.zone) == (400 * DAY, None, UTC)
     assert (found.prompts, found.decisions, found.budgets, found.enabled) == (False, True, (), True)
 
 
@@ -121,6 +121,16 @@ def test_another_store_can_stand_in(tmp_path):
     ledger.record(attempt())
     assert ledger.close()
     assert len(store._attempts) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "file", "elsewhere"),
+    [("", 5.0, 0.05), ("ledger: {wait: 200ms}\n", 0.2, 0.2)],
+)
+def test_a_store_elsewhere_is_waited_for_less(tmp_path, text, file, elsewhere):
+    made = workspace(tmp_path, text)
+    assert open_ledger(made)._wait == file
+    assert open_ledger(made, open_store=ScriptedStore)._wait == elsewhere
 
 
 def test_sqlite_and_the_event_loop_are_loaded_when_they_are_needed():
