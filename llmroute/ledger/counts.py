@@ -32,6 +32,10 @@ class Counts:
     def __init__(self, budgets: Sequence[Budget], zone: tzinfo, now: Callable[[], float]) -> None:
         self.budgets = tuple(budgets)
         self._zone, self._now = zone, now
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin without a look at the store, and with nothing on its way."""
         self._lock = Lock()
         self._known: Mapping[Key, Counter] = {}
         self._pending: dict[Key, int] = {}

@@ -13,9 +13,11 @@ from llmroute.ledger.records import LOST, PENDING, AttemptRecord
 __all__ = [
     "Charge",
     "Counter",
+    "Held",
     "Key",
     "Refusal",
     "Reservation",
+    "check_again",
     "expired",
     "refusal",
     "settled",
@@ -116,18 +118,37 @@ class Refusal:
         return f"{head}: {left} is left, the call may cost more; raise it, or wait until then"
 
 
-def shift(row: AttemptRecord | None, held: int, paid: int) -> Counter | None:
+class Held(NamedTuple):
+    """What a store has of an attempt: its outcome so far, its cost, and what it reserves."""
+
+    outcome: str
+    cost: int | None
+    amount: int | None
+
+
+def check_again(reservation: Reservation, known: Held, *, forced: bool) -> None:
+    """Let a reservation be said again while it is held, or as one that may have been lost.
+
+    Raises:
+        ValueError: another attempt had its name, and would be called without being paid for.
+
+    """
+    if known.outcome != PENDING and not forced:
+        raise ValueError(f"the attempt {reservation.id} is recorded already; number them from 1")
+
+
+def shift(known: Held | None, paid: int) -> Counter | None:
     """Return what the end of an attempt changes in its counters; None where it has counted.
 
-    `row` is what the store has of the attempt, `held` what it reserved, `paid` what it cost: 0
-    where it is released. One that expired was settled at a guess, and what its process says later
-    takes the guess's place. One that the store does not know (it lost it) just counts.
+    `paid` is what it cost, 0 where it is released. One that expired was settled at a guess, and
+    what its process says later takes the guess's place. One that the store does not know (it lost
+    it) just counts.
     """
-    if row is None:
+    if known is None:
         return Counter(paid, 0)
-    if row.outcome == PENDING:
-        return Counter(paid, -held)
-    return Counter(paid - (row.cost or 0), 0) if row.outcome == LOST else None
+    if known.outcome == PENDING:
+        return Counter(paid, -(known.amount or 0))
+    return Counter(paid - (known.cost or 0), 0) if known.outcome == LOST else None
 
 
 def settled(reservation: Reservation, attempt: AttemptRecord) -> AttemptRecord:

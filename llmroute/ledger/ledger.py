@@ -17,7 +17,6 @@ and what could not be written is written when the store is back.
 
 from __future__ import annotations
 
-import atexit
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -81,7 +80,6 @@ class Ledger:
             pace = Pace(now, clock, sleep, random or Random())  # noqa: S311 - it spreads load
             limits = Limits(queue, keep)
             self._writer = Writer(open_store, self._counts, self._alarms, pace, limits)
-            atexit.register(self.close)
 
     def new_id(self) -> str:
         """Return the id of a new request; ids sort by time."""
@@ -169,9 +167,18 @@ class Ledger:
     def record(self, *records: Record) -> bool:
         """Record requests, and attempts that no money was reserved for; never waits.
 
+        Prompts and decisions are left out where the workspace does not want them.
         Where too much waits already they are dropped, and an alarm counts them: False.
         """
-        return self._post(note(records), needed=False) or self._dropped(len(records))
+        kept = [self._allowed(record) for record in records]
+        return self._post(note(kept), needed=False) or self._dropped(len(records))
+
+    def _allowed(self, record: Record) -> Record:
+        """Leave out what the workspace does not want to be kept."""
+        if isinstance(record, AttemptRecord):
+            return record
+        prompt = record.prompt if self.prompts else None
+        return replace(record, prompt=prompt, decision=record.decision if self.decisions else None)
 
     def _dropped(self, count: int) -> bool:
         """Count what is not written; True where nothing was to be."""
@@ -218,7 +225,6 @@ class Ledger:
 
     def close(self, timeout: float = 10.0) -> bool:
         """Write what waits and close the store; False where `timeout` seconds were too few."""
-        atexit.unregister(self.close)
         return self._writer is None or self._writer.close(timeout)
 
 

@@ -9,9 +9,11 @@ from datetime import tzinfo
 
 from llmroute.ledger.holds import (
     Counter,
+    Held,
     Key,
     Refusal,
     Reservation,
+    check_again,
     expired,
     refusal,
     settled,
@@ -45,7 +47,9 @@ class MemoryStore:
     def reserve(self, reservation: Reservation, *, forced: bool = False) -> Refusal | None:
         """Hold an amount in all budgets, or in none."""
         name = _name(reservation.attempt)
-        if name in self._attempts:
+        known = self._held(name)
+        if known is not None:
+            check_again(reservation, known, forced=forced)
             return None
         refused = None if forced else refusal(reservation, self._counters)
         if refused is None:
@@ -64,9 +68,7 @@ class MemoryStore:
 
     def _end(self, reservation: Reservation, attempt: AttemptRecord | None) -> None:
         name = _name(reservation.attempt)
-        held = self._open.get(name)
-        paid = attempt.cost or 0 if attempt else 0
-        change = shift(self._attempts.get(name), held.amount if held else 0, paid)
+        change = shift(self._held(name), (attempt.cost or 0) if attempt else 0)
         if change is None:
             return
         self._open.pop(name, None)
@@ -75,6 +77,12 @@ class MemoryStore:
             self._attempts.pop(name, None)
         else:
             self._attempts[name] = attempt
+
+    def _held(self, name: _Name) -> Held | None:
+        row, reservation = self._attempts.get(name), self._open.get(name)
+        if row is None:
+            return None
+        return Held(row.outcome, row.cost, reservation.amount if reservation else None)
 
     def _add(self, keys: Iterable[Key], change: Counter) -> None:
         for key in keys:

@@ -18,7 +18,6 @@ __all__ = [
     "LOST",
     "PENDING",
     "AttemptRecord",
-    "Decided",
     "RequestIds",
     "RequestRecord",
     "decision_data",
@@ -115,20 +114,28 @@ class _Item(Protocol):
     def to_dict(self) -> dict[str, Any]: ...
 
 
-class Decided(Protocol):
+class _Decided(Protocol):
     """The parts of a decision that are kept."""
 
-    policy: str
-    winner: Any
-    ranking: Sequence[_Item]
-    rejections: Sequence[_Item]
-    facts: Mapping[str, Any]
-    notes: Mapping[str, int]
-    reason: str | None
-    fingerprint: str
+    @property
+    def policy(self) -> str: ...
+    @property
+    def winner(self) -> Any: ...
+    @property
+    def ranking(self) -> Sequence[_Item]: ...
+    @property
+    def rejections(self) -> Sequence[_Item]: ...
+    @property
+    def facts(self) -> Mapping[str, Any]: ...
+    @property
+    def notes(self) -> Mapping[str, int]: ...
+    @property
+    def reason(self) -> str | None: ...
+    @property
+    def fingerprint(self) -> str: ...
 
 
-def decision_data(decision: Decided) -> dict[str, Any]:
+def decision_data(decision: _Decided) -> dict[str, Any]:
     """Return what is kept of a decision: its `to_dict`, the first of the ranking and rejections.
 
     Only what is kept is itemised. `left_out` counts the rest.

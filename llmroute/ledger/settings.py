@@ -18,8 +18,9 @@ from llmroute.ledger.store import Store, StoreUnavailable
 __all__ = ["LedgerSettings", "ledger_settings", "open_ledger", "store_opener"]
 
 _DAY = 86_400.0
-#: Seconds that a call waits for the file at most: for other processes 2, and then for the disk.
-_FILE_WAIT = 5.0
+#: Seconds that a call waits at most: for a file (2 for other processes, and then for the disk), and
+#: for a store elsewhere.
+_FILE_WAIT, _REMOTE_WAIT = 5.0, 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +28,14 @@ class LedgerSettings:
     """The ledger of a workspace.
 
     `path` is the file; None where there is no folder for it. `keep` is for how many seconds
-    records are kept, `wait` how long a call waits for the store.
+    records are kept, `wait` how long a call waits for the store; None: not said.
     """
 
     path: Path | None
     budgets: tuple[Budget, ...] = ()
     zone: tzinfo = UTC
     keep: float = 400 * _DAY
-    wait: float = _FILE_WAIT
+    wait: float | None = None
     prompts: bool = False
     decisions: bool = True
     enabled: bool = True
@@ -53,7 +54,7 @@ def ledger_settings(workspace: Workspace) -> LedgerSettings:
         budgets_of(data.get("budgets", ())),
         zone,
         _kept(declared["keep"]) if "keep" in declared else 400 * _DAY,
-        seconds(declared["wait"]) if "wait" in declared else _FILE_WAIT,
+        seconds(declared["wait"]) if "wait" in declared else None,
         declared.get("prompts", False),
         declared.get("decisions", True),
     )
@@ -69,7 +70,7 @@ def open_ledger(workspace: Workspace, **options: Any) -> Ledger:
         return Ledger(None)
     given = {
         "zone": settings.zone,
-        "wait": settings.wait,
+        "wait": settings.wait or (_REMOTE_WAIT if "open_store" in options else _FILE_WAIT),
         "keep": settings.keep,
         "prompts": settings.prompts,
         "decisions": settings.decisions,

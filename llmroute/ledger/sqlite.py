@@ -18,9 +18,11 @@ from typing import Any
 
 from llmroute.ledger.holds import (
     Counter,
+    Held,
     Key,
     Refusal,
     Reservation,
+    check_again,
     expired,
     refusal,
     settled,
@@ -90,7 +92,9 @@ class SqliteStore:
 
     def reserve(self, reservation: Reservation, *, forced: bool = False) -> Refusal | None:
         """Hold an amount in all budgets, or in none."""
-        if self._row(reservation) is not None:
+        known = self._held(reservation)
+        if known is not None:
+            check_again(reservation, known, forced=forced)
             return None
         refused = None if forced else refusal(reservation, self._counters(reservation.keys))
         if refused is None:
@@ -108,23 +112,21 @@ class SqliteStore:
         self._end(reservation, attempt and replace(attempt, cost=0))
 
     def _end(self, reservation: Reservation, attempt: AttemptRecord | None) -> None:
-        found = self._row(reservation)
-        row, held = found or (None, 0)
-        change = shift(row, held, (attempt.cost or 0) if attempt else 0)
+        known = self._held(reservation)
+        change = shift(known, (attempt.cost or 0) if attempt else 0)
         if change is None:
             return
         self._add(reservation.keys, change)
         if attempt is not None:
             self._insert(reservation, attempt)
-        elif row is not None:
-            name = (row.request, row.number)
-            self._database.execute("DELETE FROM attempts WHERE request = ? AND number = ?", name)
+        else:
+            sql = "DELETE FROM attempts WHERE request = ? AND number = ?"
+            self._database.execute(sql, _name(reservation))
 
-    def _row(self, reservation: Reservation) -> tuple[AttemptRecord, int] | None:
-        name = (reservation.attempt.request, reservation.attempt.number)
-        sql = f"SELECT held, {ATTEMPT_COLUMNS} FROM attempts WHERE request = ? AND number = ?"  # noqa: S608
-        found = self._database.execute(sql, name).fetchone()
-        return (attempt_of(found[1:]), found[0] or 0) if found else None
+    def _held(self, reservation: Reservation) -> Held | None:
+        sql = "SELECT outcome, cost, held FROM attempts WHERE request = ? AND number = ?"
+        found = self._database.execute(sql, _name(reservation)).fetchone()
+        return Held(*found) if found else None
 
     def _insert(self, reservation: Reservation, attempt: AttemptRecord) -> None:
         held = (reservation.amount, reservation.guess(), reservation.expires)
@@ -214,3 +216,7 @@ class SqliteStore:
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+
+def _name(reservation: Reservation) -> tuple[str, int]:
+    return reservation.attempt.request, reservation.attempt.number

@@ -1,8 +1,9 @@
 """The file of the SQLite ledger: opened, found changed, and set aside where it is broken.
 
-Several processes share it. A process that finds it broken renames it, and the others notice that
-the path leads to another file now. The journal is a rollback journal, because SQLite before 3.51.3
-can lose writes to a race in WAL mode, and the SQLite is the one that Python came with.
+Several processes share it. A process that finds it broken puts a new one in its place, and the
+others notice that the path leads to another file now. The journal is a rollback journal, because
+SQLite before 3.51.3 can lose writes to a race in WAL mode, and the SQLite is the one that Python
+came with; docs/ledger.md has the figures behind its modes.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-from llmroute.ledger.sqlite_rows import APPLICATION, CREATE, VERSION
+from llmroute.ledger.sqlite_fresh import create, replace_corrupt
+from llmroute.ledger.sqlite_rows import APPLICATION, VERSION
 from llmroute.ledger.store import StoreConflict, StoreCorrupt, StoreError, StoreUnavailable
 
 __all__ = ["Database"]
@@ -29,6 +30,9 @@ _HINTS = {
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check the folder's mode and its file system",
     sqlite3.SQLITE_IOERR: "reading or writing failed; check the disk and its quota",
 }
+
+#: Device and number of a file, None where there is none: another file has others.
+_Identity = tuple[int, int] | None
 
 
 class Database:
@@ -53,7 +57,7 @@ class Database:
         self._wait, self._now = wait, now
         self._clock, self._sleep, self._chance = clock, sleep, chance
         self._connection: sqlite3.Connection | None = None
-        self._identity: tuple[int, int] | None = None
+        self._identity: _Identity = None
 
     @contextmanager
     def errors(self) -> Iterator[None]:
@@ -67,16 +71,18 @@ class Database:
             code = getattr(exc, "sqlite_errorcode", None)
             if code is None:
                 raise
+            identity = self._identity
             self.close()
-            raise self._meaning(exc, code) from exc
+            raise self._meaning(exc, code, identity) from exc
         except OSError as exc:
             self.close()
-            raise StoreUnavailable(f"the ledger {self.path}: {exc.strerror or exc}") from exc
+            hint = "name another place under ledger.path"
+            raise StoreUnavailable(f"the ledger {self.path}: {exc.strerror}; {hint}") from exc
 
-    def _meaning(self, exc: sqlite3.Error, code: int) -> StoreError:
+    def _meaning(self, exc: sqlite3.Error, code: int, identity: _Identity) -> StoreError:
         kind = code & 0xFF
         if kind in _CORRUPT:
-            return StoreCorrupt(self._set_aside(str(exc)))
+            return StoreCorrupt(self._set_aside(str(exc), identity))
         if code == sqlite3.SQLITE_READONLY_DBMOVED:
             return StoreConflict(f"the ledger {self.path} was replaced by another file")
         if kind in _BUSY:
@@ -157,10 +163,10 @@ class Database:
     def _open(self) -> sqlite3.Connection:
         self._make()
         connection = sqlite3.connect(self.path, timeout=0, isolation_level=None)
+        self._identity = _identity(self.path)
         try:
             for pragma in ("journal_mode = PERSIST", "synchronous = FULL", "foreign_keys = OFF"):
                 self._patiently(connection, f"PRAGMA {pragma}")
-            self._identity = _identity(self.path)
             self._prepare(connection)
         except BaseException:
             connection.close()
@@ -179,7 +185,7 @@ class Database:
         self._patiently(connection, "BEGIN IMMEDIATE")
         try:
             if not _number(connection, "SELECT COUNT(*) FROM sqlite_master"):
-                self._create(connection)
+                create(connection)
             self._check(connection)
             (self.epoch,) = connection.execute(
                 "SELECT value FROM ledger WHERE key = 'epoch'"
@@ -188,13 +194,6 @@ class Database:
             _rollback(connection)
             raise
         self._patiently(connection, "COMMIT")
-
-    def _create(self, connection: sqlite3.Connection) -> None:
-        for statement in CREATE.split(";\n"):
-            connection.execute(statement)
-        connection.execute("INSERT INTO ledger VALUES ('epoch', ?)", (uuid4().hex,))
-        connection.execute(f"PRAGMA application_id = {APPLICATION}")
-        connection.execute(f"PRAGMA user_version = {VERSION}")
 
     def _check(self, connection: sqlite3.Connection) -> None:
         if _number(connection, "PRAGMA application_id") != APPLICATION:
@@ -207,18 +206,16 @@ class Database:
             )
             raise StoreUnavailable(f"the ledger {self.path}: {what}")
 
-    def _set_aside(self, what: str) -> str:
-        """Rename a corrupt file, so that a new one takes its place; return what was done."""
-        broken = self._identity or _identity(self.path)
+    def _set_aside(self, what: str, broken: _Identity) -> str:
+        """Put a new file in the place of the one that is corrupt; return what was done."""
         stamp = f"{datetime.fromtimestamp(self._now(), UTC):%Y%m%dT%H%M%S}"
         aside = self.path.with_name(f"{self.path.name}.corrupt-{stamp}-{os.getpid()}")
+        head = f"the ledger {self.path} is corrupt ({what})"
         with _alone(self.path):
-            if broken == _identity(self.path):
-                with suppress(FileNotFoundError):  # first: it must never meet the new file
-                    _journal(self.path).rename(_journal(aside))
-                self.path.rename(aside)
-                return f"the ledger {self.path} is corrupt ({what}): set aside as {aside.name}"
-        return f"the ledger {self.path} was corrupt ({what}): another process has set it aside"
+            if broken != _identity(self.path):
+                return f"{head}: another process has set it aside"
+            saved = "go on" if replace_corrupt(self.path, aside) else "could not be read"
+        return f"{head}: set aside as {aside.name}, the counters of budgets {saved}"
 
     def close(self) -> None:
         """Close the connection; the next use opens it again."""
@@ -246,16 +243,12 @@ def _alone(path: Path) -> Iterator[None]:
         os.close(number)
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def _identity(path: Path) -> _Identity:
     try:
         status = path.stat()
     except FileNotFoundError:
         return None
     return status.st_dev, status.st_ino
-
-
-def _journal(path: Path) -> Path:
-    return path.with_name(f"{path.name}-journal")
 
 
 def _number(connection: sqlite3.Connection, sql: str) -> int:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, fields
+from dataclasses import fields
+from operator import attrgetter
 from typing import Any
 
 from llmroute.ledger.holds import Charge, Key, Reservation
@@ -65,6 +66,7 @@ ATTEMPT_COLUMNS = ", ".join(field.name for field in fields(AttemptRecord))
 REQUEST_COLUMNS = ", ".join(field.name for field in fields(RequestRecord))
 _REQUEST_FIELDS = tuple(field.name for field in fields(RequestRecord))
 _ATTEMPT_FIELDS = tuple(field.name for field in fields(AttemptRecord))
+_request_values, _attempt_values = attrgetter(*_REQUEST_FIELDS), attrgetter(*_ATTEMPT_FIELDS)
 
 #: No figure is stored beyond this, so that sums of a thousand rows fit into 64 bits.
 _LARGEST = 2**53
@@ -77,12 +79,13 @@ _KEYS: Mapping[By, str] = {
     "caller": "caller",
     "policy": "NULLIF(policy, '')",
     "day": "day_of(at)",
+    "all": "NULL",
 }
 
 
 def attempt_row(attempt: AttemptRecord) -> tuple[Any, ...]:
     """Return an attempt as values of `ATTEMPT_COLUMNS`."""
-    return tuple(map(_stored, astuple(attempt.brief())))
+    return tuple(map(_stored, _attempt_values(attempt.brief())))
 
 
 def attempt_of(row: Sequence[Any]) -> AttemptRecord:
@@ -94,8 +97,7 @@ def attempt_of(row: Sequence[Any]) -> AttemptRecord:
 
 def request_row(request: RequestRecord) -> tuple[Any, ...]:
     """Return a request as values of `REQUEST_COLUMNS`."""
-    values = [getattr(request, name) for name in _REQUEST_FIELDS]
-    return tuple(map(_stored, values))
+    return tuple(map(_stored, _request_values(request)))
 
 
 def request_of(row: Sequence[Any]) -> RequestRecord:

@@ -18,7 +18,6 @@ from llmroute.ledger.holds import Counter, Key, Refusal, Reservation
 from llmroute.ledger.records import AttemptRecord, RequestRecord
 
 __all__ = [
-    "BY",
     "By",
     "Record",
     "SpendRow",
@@ -30,8 +29,7 @@ __all__ = [
 ]
 
 #: What spending can be summed by.
-By = Literal["provider", "model", "target", "tag", "caller", "policy", "day"]
-BY: tuple[By, ...] = ("provider", "model", "target", "tag", "caller", "policy", "day")
+By = Literal["provider", "model", "target", "tag", "caller", "policy", "day", "all"]
 
 Record = AttemptRecord | RequestRecord
 
@@ -100,6 +98,10 @@ class Store(Protocol):
 
         A hard budget refuses where spent, reserved and the amount together pass its limit; forced
         (it was held before, and lost) it does not.
+
+        Raises:
+            ValueError: an attempt of that name has ended already.
+
         """
         ...
 
@@ -130,7 +132,8 @@ class Store(Protocol):
     def spend(self, by: By, since: float, until: float, zone: tzinfo) -> Sequence[SpendRow]:
         """Sum up the attempts of the requests in a span of time, the dearest first.
 
-        A request with several tags counts under each. Days are those of the zone, in order.
+        A request with several tags counts under each; by `all` there is one row, if any. Days are
+        those of the zone, in order.
         """
         ...
 

@@ -38,6 +38,8 @@ def _keys(by: By, zone: tzinfo) -> Callable[[AttemptRecord], Iterable[str | None
         return lambda attempt: dict.fromkeys(attempt.tags) or (None,)
     if by == "day":
         return lambda attempt: (day_of(attempt.at, zone),)
+    if by == "all":
+        return lambda _attempt: (None,)
     if by == "policy":
         return lambda attempt: (attempt.policy or None,)
     return lambda attempt: (getattr(attempt, by),)

@@ -7,6 +7,7 @@ for a moment before it is tried again.
 
 from __future__ import annotations
 
+import atexit
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,15 +17,11 @@ from typing import Any
 
 from llmroute.ledger.alarms import Alarms
 from llmroute.ledger.counts import Counts
+from llmroute.ledger.forking import ForkGuard
 from llmroute.ledger.holds import Counter, Key
 from llmroute.ledger.journal import Journal
 from llmroute.ledger.operations import Operation, upkeep
-from llmroute.ledger.store import (
-    Store,
-    StoreConflict,
-    StoreCorrupt,
-    StoreError,
-)
+from llmroute.ledger.store import Store, StoreConflict, StoreCorrupt, StoreError
 
 __all__ = ["Limits", "Pace", "Writer"]
 
@@ -35,6 +32,8 @@ _BATCH = 256
 _TRIES, _PAUSE, _LONGEST = 6, 0.005, 0.1
 #: Seconds until a store that failed is tried again; doubled each time, up to the second figure.
 _REST, _LONGEST_REST = 0.2, 5.0
+#: Seconds that the end of a process waits for what is not written yet.
+_AT_EXIT = 10.0
 #: Seconds between two looks for what expired and for what is too old to keep.
 _UPKEEP = 30.0
 
@@ -73,12 +72,22 @@ class Writer:
     ) -> None:
         self._open_store, self._counts, self._alarms = open_store, counts, alarms
         self._pace, self._limits = pace, limits
-        self._journal = Journal(limits.queue)
+        self._inherited: list[Store] = []
+        self._store: Store | None = None
+        self._guard = ForkGuard(self._begin)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin with nothing to do and no store; in a fork, whose parent goes on with its own."""
+        if self._store is not None:
+            self._inherited.append(self._store)  # neither used nor closed here
+        self._counts.forget()
+        self._journal = Journal(self._limits.queue)
         self._queue: deque[Operation] = deque()
         self._wake = Condition()
         self._thread: Thread | None = None
         self._closing = False
-        self._store: Store | None = None
+        self._store = None
         self._epoch: str | None = None
         self._fault: StoreError | None = None
         self._rest, self._rested = _REST, 0.0
@@ -95,13 +104,19 @@ class Writer:
             self._counts.asked(operation)
             self._queue.append(operation)
             if self._thread is None:
-                self._thread = Thread(target=self._run, name="llmroute-ledger", daemon=True)
-                self._thread.start()
+                self._start()
             self._wake.notify()
         return True
 
+    def _start(self) -> None:
+        """Begin the thread; what it has left is written when the process ends."""
+        self._thread = Thread(target=self._run, name="llmroute-ledger", daemon=True)
+        self._thread.start()
+        atexit.register(self.close, _AT_EXIT)
+
     def close(self, timeout: float) -> bool:
         """Write what waits and close the store; False where that takes longer."""
+        atexit.unregister(self.close)
         with self._wake:
             self._closing = True
             thread = self._thread
@@ -178,7 +193,8 @@ class Writer:
             raise self._fault
         for attempt in range(_TRIES):
             try:
-                return self._transact(batch, acts)
+                with self._guard:
+                    return self._transact(batch, acts)
             except StoreCorrupt as exc:
                 self._alarms.note("corrupt", str(exc))
                 last: StoreError = exc
@@ -225,7 +241,7 @@ class Writer:
 
     def _failed(self, batch: Sequence[Operation], error: StoreError) -> None:
         """Let what can wait wait, and refuse the rest."""
-        if error is not self._fault:
+        if error is not self._fault and not isinstance(error, StoreConflict):
             self._alarms.note("unavailable", str(error))
             self._fault = error
             self._rested = self._pace.clock() + self._rest * (0.5 + self._pace.random.random() / 2)
@@ -249,19 +265,26 @@ class Writer:
             self._alarms.note("dropped", "too many changes wait for the store; the oldest is gone")
 
     def _again(self) -> None:
-        """Write what waits in the journal, oldest first."""
+        """Write what waits in the journal, oldest first, as long as the store takes it."""
         while batch := self._journal.waiting(_BATCH):
-            acts = [item.again for item in batch if item.again is not None]
-            try:
-                self._written(batch, acts)
-            except StoreError as exc:
-                self._failed([], exc)
+            if not self._repeated(batch):
                 return
-            except Exception as exc:  # noqa: BLE001 - see _serve
-                self._alarms.note("failed", f"records could not be written: {exc!r}", len(batch))
-                self._counts.landed(batch, None)
-            for item in batch:
-                self._journal.wrote(item)
+
+    def _repeated(self, batch: Sequence[Operation]) -> bool:
+        """Write changes again; False where the store fails."""
+        try:
+            self._written(batch, [item.again for item in batch if item.again is not None])
+        except StoreError as exc:
+            self._failed([], exc)
+            return False
+        except Exception as exc:  # noqa: BLE001 - see _serve
+            if len(batch) > 1:
+                return all(self._repeated([item]) for item in batch)
+            self._alarms.note("failed", f"a record could not be written: {exc!r}")
+            self._counts.landed(batch, None)
+        for item in batch:
+            self._journal.wrote(item)
+        return True
 
     def _upkeep(self) -> list[Operation]:
         """Return what is due: settling what expired, forgetting what is old."""

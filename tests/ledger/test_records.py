@@ -81,7 +81,7 @@ def test_of_a_large_decision_the_first_are_itemised_and_the_rest_counted():
 
     class Large:
         policy, winner, facts, notes, reason, fingerprint = "p", None, {}, {"odd": 2}, "draw", "f"
-        ranking = [Item(f"r{n}", seen) for n in range(1000)]
+        ranking = tuple(Item(f"r{n}", seen) for n in range(1000))
         rejections = tuple(Item(f"x{n}", seen) for n in range(70))
 
     kept = decision_data(Large())

@@ -112,6 +112,15 @@ def test_reserving_twice_holds_once(store):
     assert counter(store) == (0, 50)
 
 
+def test_a_name_cannot_be_used_for_a_second_attempt(store):
+    held = reservation(50, charge(60))
+    reserve(store, held)
+    do(store, lambda: store.settle(held, replace(held.attempt, cost=1)))
+    with pytest.raises(ValueError, match=r"is recorded already; number them from 1"):
+        reserve(store, held)
+    assert counter(store) == (1, 0)
+
+
 def test_what_expired_is_spent_at_the_estimate(store):
     held = reservation(50, charge(100), estimate=20, expires=NOON + 10)
     later = reservation(30, charge(100), at=NOON + 1, expires=NOON + 20)
@@ -186,6 +195,7 @@ def test_spending_is_summed_by_anything(store):
     assert spend(store, "tag") == [("b", 2, 2, 107, 0), ("a", 1, 1, 100, 0), (None, 1, 2, 0, 2)]
     assert spend(store, "model") == [(None, 3, 3, 107, 1), ("x-1", 1, 1, 0, 1)]
     assert spend(store, "caller") == [("alice", 1, 1, 100, 0), (None, 2, 3, 7, 2)]
+    assert spend(store, "all") == [(None, 3, 4, 107, 2)]
     assert spend(store, "policy") == [("balanced", 3, 4, 107, 2)]
     assert spend(store, "target", span=(NOON + 1, NOON + 2)) == [
         ("acme/large", 1, 1, 0, 1),
@@ -205,6 +215,7 @@ def test_days_are_those_of_the_zone(store):
 def test_what_is_pending_is_not_spent(store):
     reserve(store, reservation(50, charge(100)))
     assert spend(store, "provider") == []
+    assert spend(store, "all") == []
 
 
 def test_requests_are_listed_newest_first(store):

@@ -8,12 +8,14 @@ from llmroute.cli.commands import (
     explain_policy,
     init,
     lint,
+    log,
     lsp,
     prove,
     providers,
     run,
     schema,
     sim,
+    spend,
     test,
 )
 
@@ -24,6 +26,8 @@ COMMANDS = (
     decide.add,
     explain_policy.add,
     providers.add,
+    spend.add,
+    log.add,
     lint.add,
     test.add,
     diff.add,
