@@ -73,6 +73,10 @@ def _decision(data: Mapping[str, Any]) -> Iterator[str]:
     for place, item in enumerate(data["ranking"], start=1):
         yield from _ranked(place, item)
     yield from _more(data["left_out"]["ranking"])
+    if data.get("behind"):
+        yield ""
+        yield "after the others, whatever their points:"
+        yield from (f"  {clean(name)}: {clean(why)}" for name, why in data["behind"].items())
     yield from _rejections(data)
     if data["notes"]:
         yield ""

@@ -87,7 +87,7 @@ class Account:
                 caller=request.user,
                 task=request.task,
                 fingerprint=decision.fingerprint,
-                decision=decision.brief() if ledger.decisions else None,
+                brief=decision.brief if ledger.decisions else None,
                 prompt=json.dumps(request.messages, default=str) if ledger.prompts else None,
             )
         )

@@ -14,13 +14,14 @@ __all__ = ["Journal"]
 
 
 class Journal:
-    """The latest change of each name: at most `size` that wait, and `size` that were written.
+    """The latest change of each name: at most `size` that wait, and `written` that were written.
 
     It belongs to the writer's thread.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, written: int) -> None:
         self._size = size
+        self._most_written = written
         self._waiting: dict[Hashable, Operation] = {}
         self._written: dict[Hashable, Operation] = {}
 
@@ -34,7 +35,7 @@ class Journal:
         self._waiting.pop(operation.name, None)
         self._written.pop(operation.name, None)
         self._written[operation.name] = operation
-        if len(self._written) > self._size:
+        if len(self._written) > self._most_written:
             del self._written[next(iter(self._written))]
 
     def keep(self, operation: Operation) -> Operation | None:

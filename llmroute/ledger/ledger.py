@@ -177,8 +177,8 @@ class Ledger:
         """Leave out what the workspace does not want to be kept."""
         if isinstance(record, AttemptRecord):
             return record
-        prompt = record.prompt if self.prompts else None
-        return replace(record, prompt=prompt, decision=record.decision if self.decisions else None)
+        wanted = record if self.decisions else replace(record, decision=None, brief=None)
+        return wanted if self.prompts else replace(wanted, prompt=None)
 
     def _dropped(self, count: int) -> bool:
         """Count what is not written; True where nothing was to be."""

@@ -72,10 +72,12 @@ def release(reservation: Reservation, attempt: AttemptRecord | None) -> Operatio
 
 
 def note(records: Sequence[Record]) -> Operation:
-    """Record."""
+    """Record; decisions that are still to be made into data are made once, where it is done."""
+    kept: list[Record] = list(records)
 
     def do(store: Store) -> None:
-        store.record(records)
+        kept[:] = [r.made() if isinstance(r, RequestRecord) else r for r in kept]
+        store.record(kept)
 
     return Operation(do, do, tuple(map(_name, records)))
 

@@ -7,10 +7,10 @@ Texts from outside are stored as they are, except what no database takes.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any
 
 from llmroute.types import Usage
 
@@ -20,15 +20,12 @@ __all__ = [
     "AttemptRecord",
     "RequestIds",
     "RequestRecord",
-    "decision_data",
     "first_id",
 ]
 
 #: The outcome of an attempt that goes on, and of one whose process ended before it told its own.
 PENDING, LOST = "pending", "lost"
 
-#: Of a decision so many ranked targets and rejections are kept; the rest is counted.
-_RANKED, _REJECTED = 20, 50
 #: Crockford's alphabet for base 32: it sorts as the numbers do, and no two letters look alike.
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _TIME_DIGITS, _RANDOM_DIGITS = 10, 16
@@ -93,7 +90,8 @@ class RequestRecord:
 
     `winner` is the target that was ranked first, `target` the one that served the answer; None
     where there was none. `outcome` is `ok`, the `ErrorKind` of the last attempt, or the name of
-    the error. `decision` is `decision_data`, `prompt` the messages' JSON where they are kept.
+    the error. `decision` is `Decision.brief`, or `brief` makes it on the writer's thread; `prompt`
+    is the messages' JSON where they are kept.
     """
 
     id: str
@@ -108,53 +106,11 @@ class RequestRecord:
     fingerprint: str = ""
     decision: Mapping[str, Any] | None = None
     prompt: str | None = None
+    brief: Callable[[], Mapping[str, Any]] | None = None
 
-
-class _Item(Protocol):
-    def to_dict(self) -> dict[str, Any]: ...
-
-
-class _Decided(Protocol):
-    """The parts of a decision that are kept."""
-
-    @property
-    def policy(self) -> str: ...
-    @property
-    def winner(self) -> Any: ...
-    @property
-    def ranking(self) -> Sequence[_Item]: ...
-    @property
-    def rejections(self) -> Sequence[_Item]: ...
-    @property
-    def facts(self) -> Mapping[str, Any]: ...
-    @property
-    def notes(self) -> Mapping[str, int]: ...
-    @property
-    def reason(self) -> str | None: ...
-    @property
-    def fingerprint(self) -> str: ...
-
-
-def decision_data(decision: _Decided) -> dict[str, Any]:
-    """Return what is kept of a decision: its `to_dict`, the first of the ranking and rejections.
-
-    Only what is kept is itemised. `left_out` counts the rest.
-    """
-    ranking, rejections = decision.ranking, decision.rejections
-    return {
-        "policy": decision.policy,
-        "winner": decision.winner.id if decision.winner else None,
-        "ranking": [item.to_dict() for item in ranking[:_RANKED]],
-        "rejections": [item.to_dict() for item in rejections[:_REJECTED]],
-        "facts": dict(decision.facts),
-        "notes": dict(sorted(decision.notes.items())),
-        **({"reason": decision.reason} if decision.reason else {}),
-        "fingerprint": decision.fingerprint,
-        "left_out": {
-            "ranking": max(len(ranking) - _RANKED, 0),
-            "rejections": max(len(rejections) - _REJECTED, 0),
-        },
-    }
+    def made(self) -> RequestRecord:
+        """Return the record with its decision as data."""
+        return self if self.brief is None else replace(self, decision=self.brief(), brief=None)
 
 
 class RequestIds:

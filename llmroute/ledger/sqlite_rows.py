@@ -63,8 +63,8 @@ CREATE TABLE requests (
 """
 
 ATTEMPT_COLUMNS = ", ".join(field.name for field in fields(AttemptRecord))
-REQUEST_COLUMNS = ", ".join(field.name for field in fields(RequestRecord))
-_REQUEST_FIELDS = tuple(field.name for field in fields(RequestRecord))
+_REQUEST_FIELDS = tuple(field.name for field in fields(RequestRecord) if field.name != "brief")
+REQUEST_COLUMNS = ", ".join(_REQUEST_FIELDS)
 _ATTEMPT_FIELDS = tuple(field.name for field in fields(AttemptRecord))
 _request_values, _attempt_values = attrgetter(*_REQUEST_FIELDS), attrgetter(*_ATTEMPT_FIELDS)
 

@@ -27,6 +27,8 @@ __all__ = ["Limits", "Pace", "Writer"]
 
 #: Changes in one transaction.
 _BATCH = 256
+#: Written changes that are remembered, for a store that turns out to have lost them.
+_REMEMBERED = 500
 #: How often a conflict is tried again; the pauses are random, up to these seconds, doubled each
 #: time.
 _TRIES, _PAUSE, _LONGEST = 6, 0.005, 0.1
@@ -82,7 +84,7 @@ class Writer:
         if self._store is not None:
             self._inherited.append(self._store)  # neither used nor closed here
         self._counts.forget()
-        self._journal = Journal(self._limits.queue)
+        self._journal = Journal(self._limits.queue, _REMEMBERED)
         self._queue: deque[Operation] = deque()
         self._wake = Condition()
         self._thread: Thread | None = None

@@ -16,7 +16,7 @@ from llmroute import Router
 from llmroute.catalog.cost import NANO
 from llmroute.config.workspace import load_workspace
 from llmroute.ledger.holds import Reservation
-from llmroute.ledger.records import AttemptRecord, RequestRecord, decision_data, first_id
+from llmroute.ledger.records import AttemptRecord, RequestRecord, first_id
 from llmroute.ledger.settings import ledger_settings, store_opener
 from tests.cli.conftest import write_workspace
 
@@ -45,7 +45,7 @@ def books(root: Path) -> Path:
     """
     now = time.time()
     with Router.load(root, environment={}) as router:
-        decision = router.decide("fix this", tags=["code"], task="code")
+        decision = router.decide("fix this", tags=["code"], task="code", max_tokens=100)
     names = [first_id(now - 60 * n) for n in (2, 1, 0)]
     base = {"policy": "balanced", "fingerprint": decision.fingerprint}
     first = {"provider": "first", "target": "first/m", "model": "m", **base}
@@ -58,7 +58,7 @@ def books(root: Path) -> Path:
             tags=("code", "urgent"),
             caller="alice",
             task="code",
-            decision=decision_data(decision),
+            decision=decision.brief(),
             prompt="fix \x1b[31mthis",
             **base,
         ),

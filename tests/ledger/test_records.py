@@ -6,9 +6,9 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from llmroute import Router
-from llmroute.config.shipped import data_root
-from llmroute.ledger.records import RequestIds, decision_data, first_id
+from llmroute.ledger.memory import MemoryStore
+from llmroute.ledger.operations import note
+from llmroute.ledger.records import RequestIds, RequestRecord, first_id
 from llmroute.types import Usage
 from tests.ledger.making import NOON, attempt
 
@@ -55,41 +55,21 @@ def test_threads_and_processes_make_different_ids():
     assert len(set(made)) == len(made) == 8000
 
 
-def test_what_is_kept_of_a_small_decision_is_all_of_it():
-    with Router.load(data_root(), environment={"OPENAI_API_KEY": "x"}) as router:
-        decision = router.decide("fix this bug", tags=["code"], route={"only": ["openai"]})
-    whole = decision.to_dict()
-    kept = decision_data(decision)
-    assert len(whole["ranking"]) < 20
-    assert kept.pop("left_out") == {"ranking": 0, "rejections": len(whole["rejections"]) - 50}
-    assert kept["rejections"] == whole["rejections"][:50]
-    whole.pop("fallback")
-    assert {**kept, "rejections": 0} == {**whole, "rejections": 0}
+def test_a_decision_is_made_into_data_once_and_only_where_it_is_written():
+    made: list[str] = []
 
+    def brief():
+        made.append("now")
+        return {"policy": "p"}
 
-class Item:
-    def __init__(self, name: str, seen: list[str]) -> None:
-        self.name, self.seen = name, seen
-
-    def to_dict(self):
-        self.seen.append(self.name)
-        return {"target": self.name}
-
-
-def test_of_a_large_decision_the_first_are_itemised_and_the_rest_counted():
-    seen: list[str] = []
-
-    class Large:
-        policy, winner, facts, notes, reason, fingerprint = "p", None, {}, {"odd": 2}, "draw", "f"
-        ranking = tuple(Item(f"r{n}", seen) for n in range(1000))
-        rejections = tuple(Item(f"x{n}", seen) for n in range(70))
-
-    kept = decision_data(Large())
-    assert [row["target"] for row in kept["ranking"]] == [f"r{n}" for n in range(20)]
-    assert len(kept["rejections"]) == 50
-    assert kept["left_out"] == {"ranking": 980, "rejections": 20}
-    assert len(seen) == 70
-    assert (kept["reason"], kept["notes"], kept["winner"]) == ("draw", {"odd": 2}, None)
+    operation = note([RequestRecord("r1", NOON, "p", brief=brief)])
+    assert made == []
+    for store in (MemoryStore(), MemoryStore()):
+        operation.do(store)
+        kept = store.request("r1")
+        assert kept is not None
+        assert kept.decision == {"policy": "p"}
+    assert made == ["now"]
 
 
 def test_usage_and_cost_are_taken_over():

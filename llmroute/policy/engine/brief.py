@@ -32,6 +32,7 @@ def brief(decision: Decision, search: Search) -> dict[str, Any]:
         "ranking": [_ranked(item, place) for place, item in enumerate(shown)],
         "rejections": rejected[:_REJECTED],
         "facts": dict(decision.facts),
+        "notes": dict(sorted(search.context.notes.items())),
         **({"reason": decision.reason} if decision.reason else {}),
         **({"behind": dict(decision.behind)} if decision.behind else {}),
         "fingerprint": decision.fingerprint,
