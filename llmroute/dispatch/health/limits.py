@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from llmroute.catalog.model import Target
 from llmroute.dispatch.health.quotas import quotas
@@ -59,15 +60,22 @@ class Limits:
     def __init__(self) -> None:
         self._pools: dict[str, _Pool] = {}
 
-    def limited(self, target: Target, retry_after: float | None, now: float) -> float:
-        """Note a 429 and return when to come back."""
+    def limited(
+        self, target: Target, retry_after: float | None, now: float, answer: str = "429"
+    ) -> float:
+        """Note an answer that asks to stay away, and return when to come back.
+
+        Of several calls that were under way together only the first one lengthens the wait.
+        """
         pool = self._pool(target, now)
-        pool.limited_in_a_row += 1
-        wait = retry_after
+        if now >= pool.until or not pool.limited_in_a_row:
+            pool.limited_in_a_row += 1
+        wait, told = retry_after, ""
         if wait is None or wait > _ABSURD:
             wait = min(_BARE * 2.0 ** (pool.limited_in_a_row - 1), _BARE_MOST)
-        pool.until = max(pool.until, now + wait)
-        pool.why = "the provider answered 429" + ("" if wait == retry_after else ", with no time")
+            told = ", with no time"
+        if now + wait > pool.until:
+            pool.until, pool.why = now + wait, f"the provider answered {answer}{told}"
         return pool.until
 
     def served(self, target: Target) -> None:
@@ -76,9 +84,11 @@ class Limits:
         if pool is not None:
             pool.limited_in_a_row = 0
 
-    def announced(self, target: Target, headers: Mapping[str, str], now: float) -> None:
-        """Note what an answer's headers say is left."""
-        for quota in quotas(headers):
+    def announced(
+        self, target: Target, headers: Mapping[str, str], now: float, wall: datetime
+    ) -> None:
+        """Note what an answer's headers say is left; `wall` is the time of day now."""
+        for quota in quotas(headers, wall):
             pool = self._pool(target, now)
             pool.quotas[quota.name] = (quota.free, now, now + quota.reset)
 
@@ -110,11 +120,6 @@ class Limits:
         if pool.tokens is not None:
             found.append((pool.tokens.ready(1, now), f"{pool.tokens.size:g} tpm are used up"))
         return max(found)
-
-    def waiting(self, now: float) -> dict[str, tuple[float, str]]:
-        """Return the pools that have to wait: until when, and why."""
-        found = {scope: self.ready(scope, now) for scope in self._pools}
-        return {scope: item for scope, item in found.items() if item[0] > now}
 
     def headroom(self, target: Target, now: float) -> float:
         """Return the free share of the tightest limit, 1 where nothing is known."""

@@ -28,11 +28,13 @@ _Scored = tuple[int, int]
 class Bench:
     """Who is not among the first.
 
-    `search` finds those in service; `shown` explains the decision, `behind` being eligible in
-    it, with `why` by target id. `out` are those who sit out, best first, with their outage.
+    `search` finds those in service, `everybody` the others too; `shown` explains the decision,
+    `behind` being eligible in it, with `why` by target id. `out` are those who sit out, best first,
+    with their outage.
     """
 
     search: Search
+    everybody: Search
     shown: Search
     behind: tuple[_Scored, ...] = ()
     why: Mapping[str, str] | None = None
@@ -59,7 +61,7 @@ def seated(
     out = _scored_of(everybody, outages)
     circuits = [name for name in out if outages[name].kind == "circuit"]
     behind = [*_scored_of(everybody, slow)]
-    if circuits and not search.at_least(len(circuits) - len(behind)):
+    if len(circuits) > len(behind) and not search.at_least(len(circuits) - len(behind)):
         behind += sorted(circuits, key=lambda name: _failing(everybody, name, out[name]))
     if not behind and not search.at_least(1):
         limits = (name for name in out if outages[name].kind == "limit")
@@ -68,7 +70,8 @@ def seated(
     left = {name: outage for name, outage in outages.items() if name not in behind}
     return Bench(
         search=search,
-        shown=Search(policy, context, {**problems, **left}) if behind else search,
+        everybody=everybody,
+        shown=Search(policy, context, {**problems, **left}) if behind or slow else search,
         behind=tuple(every[name] for name in behind),
         why={name: _why(outages.get(name)) for name in behind},
         out=tuple(sorted(((out[n], o) for n, o in left.items() if n in out), key=_best_first)),
