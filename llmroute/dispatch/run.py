@@ -100,7 +100,7 @@ class Run:
         if isinstance(admission, Problem):
             self._pass_over(step, admission.reason)
             return None
-        leave = await self._leave(step, admission, began)
+        leave = await self._leave(step, admission, self._count(step.target), began)
         if leave is None:
             return None
         self.passed_over.pop(step.target.id, None)
@@ -115,8 +115,13 @@ class Run:
             self._ended,
         )
 
-    async def _leave(self, step: Step, admission: Admission, began: float) -> Leave | None:
-        """Wait for a place, and hold the money; None where either is not to be had."""
+    async def _leave(
+        self, step: Step, admission: Admission, tokens: int, began: float
+    ) -> Leave | None:
+        """Wait for a place, and hold the money; None where either is not to be had.
+
+        The call counts against declared limits from before, so that nobody slips through.
+        """
         services, target = self.services, step.target
         try:
             await services.gates.enter(target, self._patience(step))
@@ -127,13 +132,12 @@ class Run:
             self.passed_over[target.id] = exc.message
             self._plan.queued(step, exc)
         except BaseException:
-            services.health.passed(target, admission)
+            services.health.unmade(target, admission, tokens)
             raise
         else:
-            tokens = self._count(target)
             waited = services.pace.clock() - began
             return Leave(admission, held, waited, self.remaining, tokens)
-        services.health.passed(target, admission)
+        services.health.unmade(target, admission, tokens)
         return None
 
     async def _reserved(self, target: Target) -> object:

@@ -102,8 +102,11 @@ class AnswerStream:
         run.current = trial
         answer = _Answer(run, trial)
         try:
-            async with aclosing(answer.chunks()) as chunks:
-                async for chunk in partial.joined(chunks):
+            async with (
+                aclosing(answer.chunks()) as chunks,
+                aclosing(partial.joined(chunks)) as joined,
+            ):
+                async for chunk in joined:
                     yield chunk
         except TargetError as again:
             run.failed(trial, again)

@@ -161,6 +161,12 @@ class Health:
             self._breaker(target).passed(probe=admission.probe)
             self._note_circuit(target, admission)
 
+    def unmade(self, target: Target, admission: Admission, tokens: int) -> None:
+        """Note that a call was not made after it `began`: it counts against no limit."""
+        self.passed(target, admission)
+        with self._lock:
+            self._limits.give_back(target, tokens, self._clock(), requests=1)
+
     def _wait_if_told(self, target: Target, error: TargetError, now: float) -> None:
         """Stay away from a server that says when it will be less busy."""
         if error.kind is ErrorKind.OVERLOADED and error.retry_after is not None:

@@ -102,12 +102,14 @@ class Limits:
                 bucket.now(now)
                 bucket.level -= amount
 
-    def give_back(self, target: Target, tokens: int, now: float) -> None:
+    def give_back(self, target: Target, tokens: int, now: float, *, requests: int = 0) -> None:
         """Correct `take` by what a call needed less (or, below 0, more) than expected."""
         pool = self._pools.get(target.limit_scope)
-        if pool is not None and pool.tokens is not None:
-            pool.tokens.now(now)
-            pool.tokens.level = min(pool.tokens.level + tokens, pool.tokens.size)
+        if pool is None:
+            return
+        for bucket, amount in ((pool.requests, requests), (pool.tokens, tokens)):
+            if bucket is not None:
+                bucket.level = min(bucket.now(now) + amount, bucket.size)
 
     def ready(self, scope: str, now: float) -> tuple[float, str]:
         """Return when the next call of a pool may be made, and why not earlier."""

@@ -144,3 +144,11 @@ def test_nothing_known_is_free(limits):
     limits.served(A1)
     limits.give_back(A1, 5, 0.0)
     assert limits.headroom(A1, 0.0) == 1.0
+
+
+def test_a_call_that_was_not_made_is_given_back_whole(limits):
+    made = declared(rpm=1, tpm=100)
+    limits.take(made, 100, 0.0)
+    assert until(limits, made) == 60.0
+    limits.give_back(made, 100, 0.0, requests=1)
+    assert (until(limits, made), limits.headroom(made, 0.0)) == (0.0, 1.0)
