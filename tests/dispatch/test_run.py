@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
@@ -129,7 +130,7 @@ def test_a_repeat_waits_longer_each_time_at_the_same_target():
         with pytest.raises(RouteFailed):
             await world.complete()
         starts = times(world)
-        gaps = [later - before - 0.01 for before, later in zip(starts, starts[1:], strict=False)]
+        gaps = [later - before - 0.01 for before, later in pairwise(starts)]
         for gap, most in zip(gaps, (0.1, 0.2, 0.4, 0.8), strict=True):
             assert 0.05 - 0.001 <= gap <= most + 0.001
         await world.assert_settled()

@@ -208,7 +208,11 @@ class World:
         fields = {"route": {"order": order}, **fields}
         return self.policy.decide("hi", self.targets, around=around, **fields)
 
-    async def complete(self, timeout: float | None = None, **fields: Any) -> Response:
+    async def complete(
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109 - the dispatcher's own
+        **fields: Any,
+    ) -> Response:
         decision = self.decide(**fields)
         return await self.dispatcher.complete(
             decision.request, decision, timeout=timeout, on_attempt=self.records.append
