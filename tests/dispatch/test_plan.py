@@ -12,10 +12,10 @@ from llmroute.catalog.cost import Price, Rates
 from llmroute.dispatch.plan import Plan
 from llmroute.errors import ErrorKind, TargetError
 from llmroute.policy import Policy, Surroundings, policy_source
-from llmroute.policy.scoring.live import Priors
+from llmroute.policy.scoring.live import LiveFacts
 from llmroute.policy.scoring.standing import Outage, Standing
 from tests.build import provider, target
-from tests.policy.strategies import NOON
+from tests.policy.strategies import NOON, Live
 
 A, B = provider("a"), provider("b")
 A1 = target("a/1", provider=A, context_window=8000)
@@ -120,7 +120,7 @@ def out(*names, kind="circuit"):
     return {name: Outage("out", "wait", kind, 9.0) for name in names}
 
 
-def standing_plan(*targets, costs=None, standing=None, **fallback):
+def standing_plan(*targets, costs=None, standing=None, live=None, **fallback):
     """Plan over targets that score in their order, some being out of service."""
     costs = costs or [0] * len(targets)
     priced = [costing(t, cost) for t, cost in zip(targets, costs, strict=True)]
@@ -131,7 +131,7 @@ def standing_plan(*targets, costs=None, standing=None, **fallback):
     ]
     document = {"policy": "p", "rules": rules, "fallback": fallback}
     policy = Policy(policy_source("p", {"p": document}))
-    around = Surroundings(NOON, Priors(), standing=standing or Standing())
+    around = Surroundings(NOON, live or Live(), standing=standing or Standing())
     return Plan(policy.decide("hi", priced, around=around))
 
 
@@ -192,6 +192,21 @@ def test_a_ratio_is_measured_against_who_would_be_first_if_all_were_in_service(s
         C1, A1, B1, costs=[100, 501, 400], standing=standing, max_price_ratio=5, attempts=9
     )
     assert made.over_price == ("a/1",)
+
+
+def test_a_ratio_counts_from_the_usual_first_though_others_come_before_it():
+    """All circuits are open, and c/1 fails most: it is called last, and bounds the others."""
+    ill = {"c/1": LiveFacts(1, 50, 0.1, measured=True)}
+    made = standing_plan(
+        *(C1, A1, B1),
+        costs=[100, 501, 400],
+        standing=Standing(out("a/1", "b/1", "c/1")),
+        live=Live(ill),
+        max_price_ratio=5,
+    )
+    assert [item.id for item in made.decision.targets] == ["a/1", "b/1", "c/1"]
+    assert made.over_price == ("a/1",)
+    assert steps(made, TRANSIENT, TRANSIENT) == [("b/1", "first"), ("c/1", "fallback")]
 
 
 def test_a_dear_first_one_that_is_out_leaves_the_others_in():
