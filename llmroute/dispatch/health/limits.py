@@ -105,7 +105,7 @@ class Limits:
     def give_back(self, target: Target, tokens: int, now: float, *, requests: int = 0) -> None:
         """Correct `take` by what a call needed less (or, below 0, more) than expected."""
         pool = self._pools.get(target.limit_scope)
-        if pool is None:
+        if pool is None or (target.limits.rpm is None and target.limits.tpm is None):
             return
         for bucket, amount in ((pool.requests, requests), (pool.tokens, tokens)):
             if bucket is not None:
@@ -137,12 +137,17 @@ class Limits:
         pool = self._pools.get(target.limit_scope)
         if pool is None:
             pool = self._pools[target.limit_scope] = _Pool()
-        rpm, tpm = target.limits.rpm, target.limits.tpm
-        if rpm and (pool.requests is None or pool.requests.size != rpm):
-            pool.requests = _Bucket(rpm, rpm, now)
-        if tpm and (pool.tokens is None or pool.tokens.size != tpm):
-            pool.tokens = _Bucket(tpm, tpm, now)
+        pool.requests = _sized(pool.requests, target.limits.rpm, now)
+        pool.tokens = _sized(pool.tokens, target.limits.tpm, now)
         return pool
+
+
+def _sized(bucket: _Bucket | None, size: int | None, now: float) -> _Bucket | None:
+    """Return a bucket of a declared size; what was taken from one of another size stays taken."""
+    if not size or (bucket is not None and bucket.size == size):
+        return bucket
+    taken = 0.0 if bucket is None else bucket.size - bucket.now(now)
+    return _Bucket(size, size - taken, now)
 
 
 def _free(free: float, since: float, reset: float, now: float) -> float:

@@ -152,3 +152,21 @@ def test_a_call_that_was_not_made_is_given_back_whole(limits):
     assert until(limits, made) == 60.0
     limits.give_back(made, 100, 0.0, requests=1)
     assert (until(limits, made), limits.headroom(made, 0.0)) == (0.0, 1.0)
+
+
+def test_another_declared_size_does_not_forget_what_was_taken(limits):
+    """Models of one pool that declare two sizes, or a file that was changed."""
+    small, large = declared(rpm=10), declared(rpm=20)
+    for number in range(10):
+        limits.take((small, large)[number % 2], 0, 0.0)
+    assert limits.headroom(large, 0.0) == 0.5
+    limits.take(small, 0, 0.0)
+    # 11 of 10 were taken: the bucket is one short, and refills one in 6 s
+    assert until(limits, small) == pytest.approx(12.0)
+
+
+def test_a_target_that_declares_nothing_gives_nothing_back(limits):
+    made = declared(tpm=100)
+    limits.take(made, 80, 0.0)
+    limits.give_back(target("d/2", provider=provider("d")), 80, 0.0)
+    assert limits.headroom(made, 0.0) == pytest.approx(0.2)
