@@ -43,10 +43,9 @@ def test_the_hedge_wins_and_the_loser_is_broken_off_and_recorded():
         assert world.records[0].message == "b/1 began first"
         await world.assert_settled()
         # both are charged: the loser had taken the prompt, and its headers had come
-        (_, usage, cost), _ = world.books.settled
-        assert usage is not None
-        assert usage.estimated
-        assert cost == usage.input + usage.output
+        lost, _ = world.books.settled
+        assert (lost.outcome, lost.estimated) == ("cancelled", True)
+        assert lost.cost == lost.tokens_in + lost.tokens_out > 0
 
     run(work())
 

@@ -127,10 +127,10 @@ def test_leaving_early_closes_the_call_and_settles_what_was_said():
             await anext(stream)
             await anext(stream)
         await world.assert_settled()
-        ((record, usage, cost),) = world.books.settled
-        assert (record.outcome, usage.estimated) == ("cancelled", True)
-        assert usage.output > 0
-        assert cost == usage.input + usage.output
+        (left,) = world.books.settled
+        assert (left.outcome, left.estimated) == ("cancelled", True)
+        assert left.tokens_out > 0
+        assert left.cost == left.tokens_in + left.tokens_out
         assert await anext(stream, None) is None
 
     run(work())

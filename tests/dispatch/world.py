@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from llmroute.catalog.cost import Price, Rates
 from llmroute.catalog.model import Target
@@ -89,6 +89,16 @@ class Adapter:
             await asyncio.sleep(0)  # closing a connection takes a moment
 
 
+class Settled(NamedTuple):
+    """What was written down of one call."""
+
+    outcome: str
+    tokens_in: int
+    tokens_out: int
+    estimated: bool
+    cost: int | None
+
+
 @dataclass
 class Books:
     """Counts what is held; `refuse` are the targets that no budget allows."""
@@ -97,7 +107,7 @@ class Books:
 
     def __post_init__(self) -> None:
         self.held: list[object] = []
-        self.settled: list[tuple[Attempt, Usage | None, int | None]] = []
+        self.settled: list[Settled] = []
         self.closed: list[tuple[str, str | None]] = []
         self.opened = 0
 
@@ -115,7 +125,8 @@ class Books:
 
     def settle(self, held: object, attempt: Attempt, usage: Usage | None, cost: int | None) -> None:
         self.held.remove(held)
-        self.settled.append((attempt, usage, cost))
+        told = usage or Usage()
+        self.settled.append(Settled(attempt.outcome, told.input, told.output, told.estimated, cost))
 
     def cancel(self, held: object) -> None:
         self.held.remove(held)
