@@ -111,7 +111,7 @@ def test_a_refused_reservation_goes_on_and_counts_no_attempt():
 def test_where_every_reservation_is_refused_the_error_says_so():
     async def work():
         world = World({"a/1": [says("x")]}, refuse=frozenset({"a/1"}))
-        with pytest.raises(RouteFailed, match="a/1 was not called: .*budget"):
+        with pytest.raises(RouteFailed, match=r"a/1 was not called: .*budget"):
             await world.complete()
         await world.assert_settled()
 
