@@ -113,6 +113,11 @@ def test_a_step_knows_whether_another_target_is_left():
     assert (first.more, second.more) == (True, False)
 
 
+def test_a_target_without_an_attempt_for_it_is_not_left():
+    made = plan(A1, B1, C1, attempts=2)
+    assert [made.next().more, made.next().more] == [True, False]
+
+
 # Targets that are out of service
 
 

@@ -75,6 +75,16 @@ def test_one_that_fails_leaves_the_other_to_answer():
     run(work())
 
 
+def test_one_that_fails_as_the_other_begins_has_failed():
+    async def work():
+        world = racing(says("hi", after=2.0), fails(after=1.0))
+        assert (await world.complete()).target == "a/1"
+        assert world.outcomes == [("b/1", "hedge", "transient"), ("a/1", "first", "ok")]
+        await world.assert_settled()
+
+    run(work())
+
+
 @pytest.mark.parametrize("second", [1.0, 0.5, 1.5])
 def test_where_both_fail_the_next_target_is_asked(second):
     """Together, or one after the other."""

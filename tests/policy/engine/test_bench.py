@@ -244,3 +244,13 @@ def test_more_targets_may_return_than_have_open_circuits(route):
     decision = decided(CompiledPolicy(PolicySource("p", rules=RULES), FLEET), turn, Random(1))
     assert numbers(decision.ranking) == "45123"
     assert [item.target.id for item, _ in decision.benched] == ["a/0"]
+
+
+def test_one_that_returns_is_enough_to_leave_out_who_is_limited():
+    """Its turn comes at once, theirs only when their limit ends."""
+    around = replace(strategies.surroundings(Random(1), Live()), now=NOON)
+    held = Standing(outages("-lllll"), ramping={"a/0": 0.1})
+    turn = (Request.of("hi"), replace(around, standing=held), {})
+    decision = decided(CompiledPolicy(PolicySource("p", rules=RULES), FLEET), turn, Half(1))
+    assert numbers(decision.ranking) == "0"
+    assert len(decision.benched) == 5
