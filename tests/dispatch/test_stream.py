@@ -156,3 +156,17 @@ def test_where_everybody_fails_before_content_nothing_was_interrupted():
         assert world.books.closed == [(ErrorKind.TRANSIENT, None)]
 
     run(work())
+
+
+@pytest.mark.parametrize("kind", ["text", "reasoning"])
+def test_an_answer_without_end_is_given_up(kind):
+    """16 MiB in all, whatever they are made of."""
+    piece = Chunk(**{kind: "x" * 2**20})
+
+    async def work():
+        world = World({"a/1": [[(0.0, piece)] * 17], "b/1": [says("hi")]}, attempts=1)
+        with pytest.raises(RouteFailed, match="larger than 16,777,216 characters"):
+            await read(world, [])
+        assert world.outcomes == [("a/1", "first", "malformed")]
+
+    run(work())
