@@ -8,9 +8,9 @@ from typing import NoReturn
 from llmroute.adapter.jsontext import JsonError, parse
 from llmroute.errors import ErrorKind, TargetError, UsageError
 from llmroute.policy.source import Fallback
-from llmroute.types import Request, Response
+from llmroute.types import Chunk, Request, Response
 
-__all__ = ["answer_check", "refused"]
+__all__ = ["answer_check", "commits", "refused"]
 
 Check = Callable[[Response], None]
 
@@ -37,6 +37,23 @@ def answer_check(request: Request, fallback: Fallback) -> Check:
             follows(response)
 
     return check
+
+
+def commits(request: Request, fallback: Fallback) -> Callable[[Chunk], bool]:
+    """Return what tells whether a chunk is the first that the caller waits for.
+
+    That is text, a tool call, a refusal that no other target is asked about, and reasoning where
+    the request asks for it.
+    """
+    refusals = fallback.on_refusal == "return"
+    thoughts = request.reasoning_effort not in (None, "none")
+
+    def begins(chunk: Chunk) -> bool:
+        if chunk.text or chunk.tool_call or (chunk.refusal and refusals):
+            return True
+        return bool(chunk.reasoning) and thoughts
+
+    return begins
 
 
 def refused(said: str | None) -> TargetError:

@@ -39,17 +39,27 @@ class Partial:
 
         A prefill must not end with white space, so that the model says it once more.
         """
-        lead = self.text[len(self.text.rstrip()) :]
+        lead = self._lead
         async for chunk in chunks:
-            if lead and chunk.text:
-                rest = chunk.text.removeprefix(lead)
-                lead = ""
-                chunk = replace(chunk, text=rest)
-            yield chunk
+            lead, text = _unsaid(lead, chunk.text)
+            yield chunk if text == chunk.text else replace(chunk, text=text)
 
     def whole(self, rest: Response, broken: Target) -> Response:
         """Return the whole answer; usage and cost are those of the second call."""
-        lead = self.text[len(self.text.rstrip()) :]
-        text = self.text + (rest.text or "").removeprefix(lead)
+        _, unsaid = _unsaid(self._lead, rest.text or "")
         note = f"the answer of {broken.id} broke off and was continued by {rest.target}"
-        return replace(rest, text=text, warnings=(*rest.warnings, note))
+        return replace(rest, text=self.text + unsaid, warnings=(*rest.warnings, note))
+
+    @property
+    def _lead(self) -> str:
+        return self.text[len(self.text.rstrip()) :]
+
+
+def _unsaid(lead: str, text: str) -> tuple[str, str]:
+    """Take what was delivered already from the beginning of a text.
+
+    Return what more of it may come in the next text, and the rest of this one.
+    """
+    pairs = enumerate(zip(lead, text, strict=False))
+    same = next((i for i, (a, b) in pairs if a != b), min(len(lead), len(text)))
+    return lead[same:] if same == len(text) else "", text[same:]

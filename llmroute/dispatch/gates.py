@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from threading import Lock
 
 from llmroute.catalog.model import Target
@@ -29,20 +30,14 @@ class _Gate:
         self._lock = Lock()
         self._queue: deque[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = deque()
 
-    def enter_at_once(self) -> bool:
-        with self._lock:
-            if self._free <= 0:
-                return False
-            self._free -= 1
-            return True
-
     async def enter(self, timeout: float) -> bool:  # noqa: ASYNC109 - it is told, not raised
         """Wait for a turn; False where none came in time."""
-        if self.enter_at_once():
-            return True
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[None] = loop.create_future()
         with self._lock:
+            if self._free > 0:
+                self._free -= 1
+                return True
             self._queue.append((loop, turn))
         try:
             async with asyncio.timeout(timeout):
@@ -63,15 +58,16 @@ class _Gate:
             self.leave()
 
     def leave(self) -> None:
-        with self._lock:
-            if not self._queue:
-                self._free += 1
+        """Hand the place to who has waited longest, on whichever loop; else it is free."""
+        while True:
+            with self._lock:
+                if not self._queue:
+                    self._free += 1
+                    return
+                loop, turn = self._queue.popleft()
+            with suppress(RuntimeError):  # its loop was closed, and nobody waits there any more
+                loop.call_soon_threadsafe(_hand_over, turn)
                 return
-            loop, turn = self._queue.popleft()
-        try:
-            loop.call_soon_threadsafe(_hand_over, turn)
-        except RuntimeError:  # its loop was closed
-            self.leave()
 
 
 def _hand_over(turn: asyncio.Future[None]) -> None:

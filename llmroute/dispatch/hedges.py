@@ -1,4 +1,4 @@
-"""How many requests may be hedged: a share of all, so that hedging never doubles the load."""
+"""How many requests may be hedged: a share of them, so that hedging never doubles the load."""
 
 from __future__ import annotations
 
@@ -6,24 +6,32 @@ from threading import Lock
 
 __all__ = ["HedgeCount"]
 
+#: A request's worth of the shares that are saved up, and how many hedges they make at most: a
+#: quiet day must not pay for hedging every request of a bad hour.
+_ONE, _SAVED = 1_000_000, 10
+
 
 class HedgeCount:
-    """Counts requests and the hedged ones among them, in all threads."""
+    """Saves up each request's share of a hedge, in all threads."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._requests = 0
-        self._hedged = 0
+        self._saved = 0
 
-    def request(self) -> None:
-        """Count a request whose policy allows hedging."""
+    def request(self, share: float) -> None:
+        """Count a request of which a share may be hedged."""
         with self._lock:
-            self._requests += 1
+            self._saved = min(self._saved + round(share * _ONE), _SAVED * _ONE)
 
-    def take(self, share: float) -> bool:
-        """Hedge one more request, if no more than a share of them are hedged then."""
+    def take(self) -> bool:
+        """Hedge one more request, if enough others have not been."""
         with self._lock:
-            if self._hedged + 1 > share * self._requests:
+            if self._saved < _ONE:
                 return False
-            self._hedged += 1
+            self._saved -= _ONE
             return True
+
+    def give_back(self) -> None:
+        """Take note that nobody was there to hedge with."""
+        with self._lock:
+            self._saved = min(self._saved + _ONE, _SAVED * _ONE)

@@ -12,7 +12,7 @@ import hashlib
 import json
 import math
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -107,6 +107,9 @@ class LiveState:
         self._priors: dict[str, tuple[Target, Prior]] = {}
         self._in_flight: dict[str, int] = {}
         self._sharing: dict[str, set[str]] = {}
+        #: Targets by limit, one of which its quota is asked for; and limits that were not free.
+        self._pools: dict[str, tuple[Target, set[str]]] = {}
+        self._tight: set[str] = set()
         self._served: dict[str, tuple[str, float]] = {}
         self._changes: list[str] = []
         self._dropped = 0
@@ -131,7 +134,19 @@ class LiveState:
             step = self._step()
             if step != self._tick:
                 self._tick = step
-                self._note(tuple(self._measured))
+                self._note((*self._measured, *self._limited()))
+
+    def _limited(self) -> Iterator[str]:
+        """Yield the targets whose quota is used in part, or was at the last step.
+
+        Whoever shares a limit is concerned by calls to the others.
+        """
+        before, self._tight = self._tight, set()
+        for scope, (target, ids) in tuple(self._pools.items()):
+            if self._quota is not None and self._quota(target) < 1.0:
+                self._tight.add(scope)
+            if scope in before or scope in self._tight:
+                yield from ids
 
     def _note(self, ids: Iterable[str]) -> None:
         self._changes.extend(ids)
@@ -148,6 +163,8 @@ class LiveState:
         prior, seen = self._prior(target), self._measured.get(target.id)
         if target.limits.concurrency:
             self._sharing.setdefault(target.limit_scope, set()).add(target.id)
+        if self._quota is not None:
+            self._pools.setdefault(target.limit_scope, (target, set()))[1].add(target.id)
         if seen is None:
             return LiveFacts(
                 prior.first_token,

@@ -28,6 +28,9 @@ _PASSING_KINDS = frozenset(
     }
 )
 
+#: Codes of calls that were not made: no place was free, or a limit would have to be waited for.
+_NOT_MADE = ("bulkhead", "waiting")
+
 #: Why a call is made: `first` of a request; `fallback` to another target; `repeat` at the same one;
 #: `last_resort`, at a target that is out of service, since everybody else failed; `hedge`, beside
 #: one that is slow to begin; `continuation` of an answer that broke off.
@@ -50,7 +53,7 @@ class Step:
     @property
     def free(self) -> bool:
         """Whether the last call never left the machine, so that its repeat costs nothing."""
-        return self.error is not None and self.error.code in (*NEVER_SENT, "bulkhead")
+        return self.error is not None and self.error.code in (*NEVER_SENT, *_NOT_MADE)
 
 
 class Plan:
@@ -63,7 +66,7 @@ class Plan:
 
     def __init__(self, decision: Decision) -> None:
         self.decision = decision
-        self._first = _first(decision)
+        self._first = decision.usual_first
         self._limit = _price_limit(decision, self._first)
         self._coming = (item.target for item in decision.ranking if self._fits(item))
         self._resort = (item.target for item, _ in decision.benched if self._fits(item))
@@ -72,7 +75,6 @@ class Plan:
         self._window = 0
         self._passing: dict[str, Step] = {}
         self._failures: dict[str, int] = {}
-        self._asked: set[str] = set()
         self._made = 0
         self._final = False
         self._waiting: Step | None = None
@@ -88,11 +90,7 @@ class Plan:
         if self._final or self._made >= self.decision.fallback.attempts:
             return None
         step = self._next()
-        return None if step is None else self._given(step)
-
-    def _given(self, step: Step) -> Step:
-        self._asked.add(step.target.id)
-        self._made += 1
+        self._made += step is not None
         return step
 
     def other(self, role: Role, *, able: str | None = None) -> Step | None:
@@ -105,7 +103,9 @@ class Plan:
         while (fresh := self._fresh()) is not None:
             self._peeked = None
             if able is None or getattr(fresh.capabilities, able):
-                return self._given(Step(fresh, role, self._more()))
+                step = Step(fresh, role, self._more())
+                self._made += 1
+                return step
         return None
 
     def again(self, step: Step, target: Target) -> bool:
@@ -121,7 +121,7 @@ class Plan:
         self._passing.pop(step.target.id, None)
 
     def queued(self, step: Step, error: TargetError) -> None:
-        """Take note that a call found no place in the queue: it waits longer after the others."""
+        """Take note that a call would have had to wait: it does so after the others."""
         self._made -= 1
         repeat = Step(step.target, "repeat", more=False, repeats=step.repeats, error=error)
         self._passing[step.target.id] = repeat
@@ -151,10 +151,11 @@ class Plan:
         fresh = self._fresh()
         if fresh is not None:
             self._peeked = None
-            return Step(fresh, "fallback" if self._asked else "first", more=self._more())
-        if self._passing:
-            return self._passing.pop(next(iter(self._passing)))
-        resort = next((t for t in self._resort if t.id not in self._asked), None)
+            return Step(fresh, "fallback" if self._made else "first", more=self._more())
+        again = next((s for s in self._passing.values() if not self._too_small(s.target)), None)
+        if again is not None:
+            return self._passing.pop(again.target.id)
+        resort = next((t for t in self._resort if not self._left_out(t)), None)
         return None if resort is None else Step(resort, "last_resort", more=False)
 
     def _more(self) -> bool:
@@ -171,22 +172,16 @@ class Plan:
         return self._peeked
 
     def _left_out(self, target: Target) -> bool:
-        too_small = self._window > 0 and (target.context_window or 0) <= self._window
-        return too_small or target.provider.name in self._providers_out
+        return self._too_small(target) or target.provider.name in self._providers_out
+
+    def _too_small(self, target: Target) -> bool:
+        return self._window > 0 and (target.context_window or 0) <= self._window
 
     def _fits(self, item: Ranked) -> bool:
-        if self._limit is None or item is self._first:
+        if self._limit is None or (self._first and item.target is self._first.target):
             return True
         cost = item.estimate.cost
         return cost is not None and cost <= self._limit
-
-
-def _first(decision: Decision) -> Ranked | None:
-    """Return who would be first if everybody were in service."""
-    heads = [item for item, _ in decision.benched[:1]]
-    if decision.ranking:
-        heads.append(decision.ranking[0])
-    return max(heads, key=lambda item: item.score, default=None)
 
 
 def _price_limit(decision: Decision, first: Ranked | None) -> Decimal | None:

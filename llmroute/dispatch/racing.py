@@ -7,9 +7,10 @@ and recorded with what it is likely to have cost.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 
+from llmroute.dispatch.answers import commits
 from llmroute.dispatch.run import Run
 from llmroute.dispatch.trial import Trial
 from llmroute.errors import TargetError
@@ -33,56 +34,69 @@ async def heard(run: Run, trial: Trial) -> AsyncGenerator[Chunk, None]:
             async for chunk in chunks:
                 yield chunk
         return
-    run.services.hedges.request()
+    run.services.hedges.request(hedge.share)
     race = _Race(run, hedge)
     try:
-        async for chunk in race.chunks(trial):
+        winner = await race.won(trial)
+        for chunk in winner.held:
             yield chunk
+        while (more := await winner.next()) is not None:
+            yield more
     finally:
         await race.close()
 
 
 class _Pump:
-    """One call, read by a task; `held` is what came before its first content."""
+    """One call, read by a task; `held` is what came up to its first content."""
 
-    def __init__(self, trial: Trial) -> None:
+    def __init__(self, trial: Trial, begins: Callable[[Chunk], bool]) -> None:
         self.trial = trial
         self.held: list[Chunk] = []
-        self._queue: asyncio.Queue[Chunk | BaseException | None] = asyncio.Queue(_AHEAD)
-        self._task = asyncio.ensure_future(self._read())
+        self._begins = begins
+        self._over = False
+        self._queue: asyncio.Queue[Chunk | Exception | None] = asyncio.Queue(_AHEAD)
+        self._reader = asyncio.ensure_future(self._read())
+        self.begun = asyncio.ensure_future(self._begin())
+
+    @property
+    def tasks(self) -> tuple[asyncio.Task[None], asyncio.Task[None]]:
+        return self._reader, self.begun
 
     async def _read(self) -> None:
+        end = None
         try:
             async with aclosing(self.trial.chunks()) as chunks:
                 async for chunk in chunks:
                     await self._queue.put(chunk)
-        except TargetError as exc:
-            await self._queue.put(exc)
-            return
         except Exception as exc:  # noqa: BLE001 - raised again where the chunks are read
-            await self._queue.put(exc)
-            return
-        await self._queue.put(None)
+            end = exc
+        await self._queue.put(end)
 
     async def next(self) -> Chunk | None:
         """Return the next chunk, None at the end; raises what the call raised."""
+        if self._over:
+            return None
         item = await self._queue.get()
-        if isinstance(item, BaseException):
+        if isinstance(item, Chunk):
+            return item
+        self._over = True
+        if item is not None:
             raise item
-        return item
+        return None
 
-    async def begun(self) -> bool:
-        """Read up to the first content; False where the call ended without any."""
+    async def _begin(self) -> None:
+        """Read up to the first content, or to the end of an answer that has none."""
         while (chunk := await self.next()) is not None:
             self.held.append(chunk)
-            if chunk.has_content:
-                return True
-        return False
+            if self._begins(chunk):
+                return
 
-    async def stop(self) -> None:
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+    def cancel(self) -> BaseException | None:
+        """Break the call off; return what it failed with before it was."""
+        for task in self.tasks:
+            task.cancel()
+        begun = self.begun
+        return begun.exception() if begun.done() and not begun.cancelled() else None
 
 
 class _Race:
@@ -91,73 +105,75 @@ class _Race:
     def __init__(self, run: Run, hedge: Hedge) -> None:
         self._run = run
         self._hedge = hedge
-        self._pumps: dict[asyncio.Task[bool], _Pump] = {}
-        self._winner: _Pump | None = None
+        self._begins = commits(run.request, run.decision.fallback)
+        self._running: list[_Pump] = []
+        self._tasks: list[asyncio.Task[None]] = []
 
-    async def chunks(self, first: Trial) -> AsyncGenerator[Chunk, None]:
-        winner = self._winner = await self._won(first)
-        for held in winner.held:
-            yield held
-        while (chunk := await winner.next()) is not None:
-            yield chunk
+    async def won(self, first: Trial) -> _Pump:
+        """Return the call that is first to begin, with the other one broken off.
 
-    async def _won(self, first: Trial) -> _Pump:
-        """Return the call that is first to begin, with the other one broken off."""
+        Raises:
+            TargetError: both calls failed, or the only one.
+
+        """
         self._start(first)
-        timer = asyncio.ensure_future(self._run.services.pace.sleep(self._hedge.after))
-        try:
-            done, _ = await asyncio.wait({timer, *self._pumps}, return_when="FIRST_COMPLETED")
-        finally:
-            timer.cancel()
-        if timer in done and not any(task in done for task in self._pumps):
+        if not await self._begun(self._hedge.after):
             await self._second()
         while True:
-            await asyncio.wait(self._pumps, return_when="FIRST_COMPLETED")
-            for task in [task for task in self._pumps if task.done()]:
-                winner = await self._judged(task)
-                if winner is not None:
-                    return winner
+            for pump in await self._begun(None):
+                if self._wins(pump):
+                    self._stop(f"{pump.trial.target.id} began first")
+                    self._running.append(pump)
+                    return pump
+
+    async def _begun(self, timeout: float | None) -> list[_Pump]:  # noqa: ASYNC109 - it is told
+        """Wait until a call has begun or failed, and return those that have."""
+        waiting = [pump.begun for pump in self._running]
+        await asyncio.wait(waiting, timeout=timeout, return_when="FIRST_COMPLETED")
+        return [pump for pump in self._running if pump.begun.done()]
 
     async def _second(self) -> None:
-        if self._run.services.hedges.take(self._hedge.share):
-            trial = await self._run.beside("hedge")
-            if trial is not None:
-                self._start(trial)
+        hedges = self._run.services.hedges
+        if not hedges.take():
+            return
+        trial = await self._run.beside("hedge")
+        if trial is None:
+            hedges.give_back()
+        else:
+            self._start(trial)
 
     def _start(self, trial: Trial) -> None:
-        pump = _Pump(trial)
-        self._pumps[asyncio.ensure_future(pump.begun())] = pump
+        pump = _Pump(trial, self._begins)
+        self._running.append(pump)
+        self._tasks += pump.tasks
 
-    async def _judged(self, task: asyncio.Task[bool]) -> _Pump | None:
-        """Return the winner, None where this call failed and another one still runs."""
-        pump = self._pumps.pop(task)
+    def _wins(self, pump: _Pump) -> bool:
+        """Whether a call began; one that failed is recorded while another still runs."""
         self._run.current = pump.trial
+        self._running.remove(pump)
         try:
-            task.result()
+            pump.begun.result()
         except TargetError as error:
-            await pump.stop()
-            if not self._pumps:
+            if not self._running:
                 raise
             self._run.failed(pump.trial, error)
-            self._run.current = next(iter(self._pumps.values())).trial
-            return None
-        await self._others(f"{pump.trial.target.id} began first")
-        return pump
+            self._run.current = self._running[0].trial
+            return False
+        return True
 
-    async def _others(self, why: str) -> None:
-        for task, pump in list(self._pumps.items()):
-            task.cancel()
-            await pump.stop()
-            pump.trial.abandoned(why)
-        self._pumps.clear()
+    def _stop(self, why: str) -> None:
+        """Break off every call but the current one, which its owner ends."""
+        while self._running:
+            pump = self._running.pop()
+            error = pump.cancel()
+            if pump.trial is self._run.current:
+                continue
+            if isinstance(error, TargetError):
+                pump.trial.failed(error)
+            else:
+                pump.trial.abandoned(why)
 
     async def close(self) -> None:
-        """Break off what still runs, but for the current call, which its owner ends."""
-        for task, pump in list(self._pumps.items()):
-            task.cancel()
-            await pump.stop()
-            if pump.trial is not self._run.current:
-                pump.trial.abandoned()
-        self._pumps.clear()
-        if self._winner is not None:
-            await self._winner.stop()
+        """Break off what still runs, and wait until its connections are closed."""
+        self._stop("the caller went away")
+        await asyncio.wait(self._tasks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from llmroute.catalog.build import Problem
-from llmroute.catalog.model import Target, authorised
+from llmroute.catalog.model import Auth, Target, authorised
 from llmroute.dispatch.account import Account, Refused
 from llmroute.dispatch.failing import no_target, route_failed
 from llmroute.dispatch.gates import QUEUE
@@ -22,6 +22,8 @@ __all__ = ["MAX_WAIT", "Run"]
 
 #: Seconds that nobody waits longer for one target: elsewhere is faster.
 MAX_WAIT = 120.0
+#: A wait that is no longer, in seconds, is none: clocks and buckets round.
+_AT_ONCE = 0.001
 
 
 class Run:
@@ -50,6 +52,7 @@ class Run:
         self._plan = Plan(decision)
         self._account = Account(services.ledger, decision, services.pace.wall)
         self._last: TargetError | None = None
+        self._failed_at: dict[str, float] = {}
         self._reread: set[str] = set()
         self._closed = False
 
@@ -98,7 +101,7 @@ class Run:
         if isinstance(admission, Problem):
             self._pass_over(step, admission.reason)
             return None
-        leave = await self._leave(step, admission, began)
+        leave = await self._leave(step, admission, self._count(step.target), began)
         if leave is None:
             return None
         self.passed_over.pop(step.target.id, None)
@@ -113,13 +116,16 @@ class Run:
             self._ended,
         )
 
-    async def _leave(self, step: Step, admission: Admission, began: float) -> Leave | None:
-        """Wait for a place, and hold the money; None where either is not to be had."""
+    async def _leave(
+        self, step: Step, admission: Admission, tokens: int, began: float
+    ) -> Leave | None:
+        """Wait for a place, and hold the money; None where either is not to be had.
+
+        The call counts against declared limits from before, so that nobody slips through.
+        """
         services, target = self.services, step.target
         try:
-            await services.gates.enter(
-                target, min(QUEUE, self.remaining) if step.more else self.remaining
-            )
+            await services.gates.enter(target, self._patience(step))
             held = await self._reserved(target)
         except Refused as exc:
             self._pass_over(step, str(exc))
@@ -127,13 +133,12 @@ class Run:
             self.passed_over[target.id] = exc.message
             self._plan.queued(step, exc)
         except BaseException:
-            services.health.passed(target, admission)
+            services.health.unmade(target, admission, tokens)
             raise
         else:
-            tokens = self._count(target)
             waited = services.pace.clock() - began
             return Leave(admission, held, waited, self.remaining, tokens)
-        services.health.passed(target, admission)
+        services.health.unmade(target, admission, tokens)
         return None
 
     async def _reserved(self, target: Target) -> Reservation | None:
@@ -157,40 +162,70 @@ class Run:
     async def _waited(self, step: Step) -> bool:
         """Wait for a target's turn, where a repeat or its rate limit wants that.
 
-        False, without waiting, where that is longer than what is left or than anybody waits,
-        or where its provider's retry budget is drained.
+        False, without waiting, where the call is not worth it, or where its provider's retry
+        budget is drained. Others may wait for the same limit, so that it is looked at again.
         """
-        target, services = step.target, self.services
-        now = services.pace.clock()
-        ready, why = services.health.ready(target)
-        wait = ready - now
-        if step.error is not None:
-            provider = target.provider.name
-            budgeted = self.decision.fallback.retry_budget
-            if budgeted and not services.retries.spend(provider, step.error, free=step.free):
-                self._pass_over(step, f"too many calls to {provider} failed to repeat this one")
+        pace, earliest, paid = self.services.pace, self._earliest(step), False
+        while True:
+            ready, why = self.services.health.ready(step.target)
+            wait = max(earliest, ready) - pace.clock()
+            if wait > _AT_ONCE and self._others_first(step, limited=ready > earliest):
+                self.passed_over[step.target.id] = why
+                self._plan.queued(step, _waiting(why))
                 return False
-            asked = step.error.retry_after
-            wait = max(wait, services.pace.backoff(step.repeats) if asked is None else asked)
-        if wait >= min(self.remaining, MAX_WAIT):
-            reason = f": {why}" if ready > now else ""
-            self._pass_over(step, f"it would have to be waited for {wait:.0f} s{reason}")
-            return False
-        if not self._in_time(step, max(wait, 0.0)):
-            return False
-        if wait > 0:
-            await services.pace.sleep(wait)
-        return True
+            against = self._against(step, wait, why if ready > earliest else "")
+            if against is None and not paid:
+                paid, against = True, self._unpaid(step)
+            if against is not None:
+                self._pass_over(step, against)
+                return False
+            if wait <= _AT_ONCE:
+                return True
+            await pace.sleep(wait)
 
-    def _in_time(self, step: Step, wait: float) -> bool:
-        """Whether enough time would be left for what is measured to be usual of the target."""
-        facts = self.services.live.of(step.target)
-        left = self.remaining - wait
-        if not facts.measured or left >= facts.first_token:
+    def _earliest(self, step: Step) -> float:
+        """Return when a repeat is due: a while after the failure, as the provider asked for it."""
+        failed = self._failed_at.get(step.target.id)
+        if step.error is None or failed is None:
+            return self._origin
+        asked = step.error.retry_after
+        return failed + (self.services.pace.backoff(step.repeats) if asked is None else asked)
+
+    def _others_first(self, step: Step, *, limited: bool) -> bool:
+        """Whether a target that has to be waited for comes after those that have not.
+
+        A hedge never waits; others do where the policy says so, or where the decision knew.
+        """
+        if step.role == "hedge":
             return True
+        known = self.decision.fallback.on_limit == "wait" or step.target.id in self.decision.behind
+        return limited and step.more and not known
+
+    def _against(self, step: Step, wait: float, why: str) -> str | None:
+        """Say why a call is not worth its wait, or would have too little time then."""
+        if wait >= min(self.remaining, MAX_WAIT):
+            return f"it would have to be waited for {wait:.0f} s{': ' * bool(why)}{why}"
+        facts = self.services.live.of(step.target)
+        left = self.remaining - max(wait, 0.0)
+        if not facts.measured or left >= facts.first_token:
+            return None
         usual = f"it usually takes {facts.first_token:.3g} s to its first token"
-        self._pass_over(step, f"{usual}, and {max(left, 0.0):.3g} s are left")
-        return False
+        return f"{usual}, and {max(left, 0.0):.3g} s are left"
+
+    def _unpaid(self, step: Step) -> str | None:
+        """Pay for a repeat; say why not where too many calls fail there."""
+        provider, budget = step.target.provider.name, self.services.retries
+        if step.error is None or not self.decision.fallback.retry_budget:
+            return None
+        if budget.spend(provider, step.error, free=step.free):
+            return None
+        return f"too many calls to {provider} failed to repeat this one"
+
+    def _patience(self, step: Step) -> float:
+        """Return how long a call waits for its place, in seconds."""
+        if step.role == "hedge":
+            return 0.0
+        return min(QUEUE, self.remaining) if step.more else self.remaining
 
     def _ended(self, record: Attempt) -> None:
         self.records.append(record)
@@ -200,34 +235,35 @@ class Run:
     def failed(self, trial: Trial, error: TargetError) -> None:
         """Record a failed call and change the plan accordingly."""
         self._last, self.current = error, None
-        rotated = self._rotated(trial, error)
-        trial.failed(error, blamed=not rotated)
-        if not rotated:
+        self._failed_at[trial.target.id] = self.services.pace.clock()
+        fresh = self._rotated(trial, error)
+        trial.failed(error, blamed=fresh is None)
+        if fresh is None or not self._plan.again(trial.step, authorised(trial.target, fresh)):
             self._plan.failed(trial.step, error)
 
-    def _rotated(self, trial: Trial, error: TargetError) -> bool:
-        """Ask once more where a credential was refused that has been replaced meanwhile."""
+    def _rotated(self, trial: Trial, error: TargetError) -> Auth | None:
+        """Return the credential that has replaced a refused one meanwhile; asked once."""
         provider = trial.target.provider
         auth = provider.endpoint.auth
         if error.kind is not ErrorKind.AUTH or auth is None or provider.name in self._reread:
-            return False
+            return None
         self._reread.add(provider.name)
         fresh = auth.reread()
-        if fresh is None:
-            return False
-        self.services.on_rotated(provider.name, fresh)
-        return self._plan.again(trial.step, authorised(trial.target, fresh))
+        if fresh is not None:
+            self.services.on_rotated(provider.name, fresh)
+        return fresh
 
     def abandoned(self, why: str = "the caller went away") -> None:
         """Record that the request ended without an answer or an error of its own."""
-        if self.current is not None:
-            self.current.abandoned(why)
-            self.current = None
+        current, self.current = self.current, None
+        if current is not None:
+            current.abandoned(why)
         self._close("cancelled", None)
 
     def succeeded(self, trial: Trial, response: Response) -> Response:
         """Record the answer, and return it with its cost, attempts and decision."""
-        made, self.current = trial.succeeded(response), None
+        self.current = None
+        made = trial.succeeded(response)
         self._close("ok", trial.target.id)
         return replace(made, attempts=tuple(self.records), decision=self.decision)
 
@@ -246,3 +282,8 @@ class Run:
         self._close(self._last.kind.value if self._last else "route_failed", None)
         over_price, late = self._plan.over_price, self.remaining <= 0
         return route_failed(self.records, self.passed_over, over_price, late, self._last)
+
+
+def _waiting(why: str) -> TargetError:
+    """Return what stands for a call that was put off, since it would have had to wait."""
+    return TargetError(ErrorKind.RATE_LIMIT, why, code="waiting")

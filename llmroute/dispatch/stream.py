@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Self
 
 from llmroute.adapter.answer import collect
-from llmroute.dispatch.answers import refused
+from llmroute.dispatch.answers import commits, refused
 from llmroute.dispatch.continuing import Partial
 from llmroute.dispatch.racing import heard
 from llmroute.dispatch.run import Run
@@ -102,8 +102,11 @@ class AnswerStream:
         run.current = trial
         answer = _Answer(run, trial)
         try:
-            async with aclosing(answer.chunks()) as chunks:
-                async for chunk in partial.joined(chunks):
+            async with (
+                aclosing(answer.chunks()) as chunks,
+                aclosing(partial.joined(chunks)) as joined,
+            ):
+                async for chunk in joined:
                     yield chunk
         except TargetError as again:
             run.failed(trial, again)
@@ -117,20 +120,11 @@ class _Answer:
     def __init__(self, run: Run, trial: Trial) -> None:
         self._run = run
         self._refusals = run.decision.fallback.on_refusal == "return"
-        self._thoughts = run.request.reasoning_effort not in (None, "none")
+        self._commits = commits(run.request, run.decision.fallback)
         self.trial = trial
         self.seen: list[Chunk] = []
         self.committed = False
         self.response: Response
-
-    def _commits(self, chunk: Chunk) -> bool:
-        """Whether a chunk is the first that the caller waits for: text, a tool call, a refusal.
-
-        Reasoning is one where the caller asked for it.
-        """
-        if chunk.text or chunk.tool_call or (chunk.refusal and self._refusals):
-            return True
-        return bool(chunk.reasoning) and self._thoughts
 
     async def chunks(self) -> AsyncGenerator[Chunk, None]:
         """Stream the answer; nothing is passed on before its first content."""

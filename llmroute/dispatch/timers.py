@@ -32,7 +32,8 @@ class Timers:
     `remaining` is what is left of the whole request, in seconds. While another target is left
     (`more`), the first-token timer never takes more than half of it. Of an answer in one piece
     the first token is the last one too. `typical` is how long this target usually takes to its
-    first token: one that was given less is not to blame.
+    first token: one that was given less is not to blame, nor is one that was still answering when
+    the request's own time was over.
     """
 
     def __init__(
@@ -54,9 +55,11 @@ class Timers:
         self.started = clock()
         self.first_token = min(first, share)
         self.total = min(timeouts.total, remaining)
-        cut = self.first_token < first or self.total < timeouts.total
+        self._cut_short = self.total < timeouts.total
+        cut = self.first_token < first or self._cut_short
         self._help = "allow the request more time" if cut else "raise timeouts in the provider file"
         self._hurried = cut and self.first_token < typical
+        self._progressing = False
         self._progress_by = self.started + self.first_token
         what = "the first token" if streams else "the whole answer"
         self._waiting_for = f"{what} ({self.first_token:.3g} s)"
@@ -65,7 +68,16 @@ class Timers:
         """Restart the idle timer: something of the answer arrived."""
         self._progress_by = self._clock() + self._idle
         self._waiting_for = f"progress ({self._idle:.3g} s)"
-        self._hurried = False
+        self._hurried, self._progressing = False, True
+
+    def paused(self, seconds: float) -> None:
+        """Leave out the time that the answer's reader took; only the whole answer's goes on."""
+        self._progress_by += seconds
+
+    @property
+    def now(self) -> float:
+        """The time of the clock that the timers go by."""
+        return self._clock()
 
     def left(self) -> float:
         """Seconds until the next timer fires."""
@@ -74,11 +86,12 @@ class Timers:
     def error(self) -> TargetError:
         """Return the error of the timer that fired."""
         over = self._clock() >= self.started + self.total
+        hurried = self._hurried or (over and self._cut_short and self._progressing)
         waited = f"the whole answer ({self.total:.3g} s)" if over else self._waiting_for
         return TargetError(
             ErrorKind.TIMEOUT,
             f"waited for {waited}",
-            code="cut_short" if self._hurried else "timeout",
+            code="cut_short" if hurried else "timeout",
             help=self._help,
         )
 
@@ -96,6 +109,8 @@ async def timed(chunks: AsyncGenerator[Chunk, None], timers: Timers) -> AsyncGen
                 raise timers.error() from exc
             if chunk.has_content or chunk.reasoning:
                 timers.progressed()
+            given = timers.now
             yield chunk
+            timers.paused(timers.now - given)
     finally:
         await chunks.aclose()

@@ -68,14 +68,13 @@ class Trial:
 
     def __post_init__(self) -> None:
         live, target = self.services.live, self.step.target
-        facts = live.of(target)
         self._timers = Timers(
             target,
             self.request,
             self.leave.remaining,
             self.step.more,
             self.services.pace.clock,
-            facts.first_token if facts.measured else 0.0,
+            live.of(target).first_token,
         )
         live.started(target)
 

@@ -183,3 +183,24 @@ def test_a_new_correction_is_a_change_and_outlasts_the_decay(live, clock):
     assert live.changed(version) == {"a/cloud"}
     clock.now += 600 * 100
     assert factor(live) == 0.8125
+
+
+def test_a_used_up_limit_shows_at_everybody_who_shares_it(clock):
+    """At the next step of the clock: nobody was called there, and yet its headroom is another."""
+    owner, free = provider("a"), {"share": 1.0}
+    first, second = target("a/1", provider=owner), target("a/2", provider=owner)
+    live = LiveState(clock, quota=lambda _made: free["share"])
+    other = LiveState(clock)
+    for made in (first, second):
+        assert live.of(made).headroom == 1.0
+        other.of(made)
+    for share in (0.25, 1.0):
+        seen, free["share"] = live.version, share
+        clock.now += 5.0
+        assert live.version > seen
+        assert {"a/1", "a/2"} <= set(live.changed(seen))
+        assert live.of(second).headroom == share
+    seen = live.version
+    clock.now += 5.0
+    assert live.version == seen, "what is free and was free is no change"
+    assert other.version == 0

@@ -5,17 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from llmroute.catalog.cost import Price, Rates
 from llmroute.dispatch.plan import Plan
 from llmroute.errors import ErrorKind, TargetError
-from llmroute.policy import Policy, policy_source
+from llmroute.policy import Policy, Surroundings, policy_source
+from llmroute.policy.scoring.live import LiveFacts
+from llmroute.policy.scoring.standing import Outage, Standing
 from tests.build import provider, target
+from tests.policy.strategies import NOON, Live
 
 A, B = provider("a"), provider("b")
 A1 = target("a/1", provider=A, context_window=8000)
 A2 = target("a/2", provider=A, context_window=8000)
 B1 = target("b/1", provider=B, context_window=32000)
+C1 = target("c/1", context_window=32000)
 
 
 def costing(made, nano):
@@ -105,3 +111,194 @@ def test_a_step_knows_whether_another_target_is_left():
     assert first is not None
     assert second is not None
     assert (first.more, second.more) == (True, False)
+
+
+def test_a_target_without_an_attempt_for_it_is_not_left():
+    made = plan(A1, B1, C1, attempts=2)
+    assert [made.next().more, made.next().more] == [True, False]
+
+
+# Targets that are out of service
+
+
+def out(*names, kind="circuit"):
+    return {name: Outage("out", "wait", kind, 9.0) for name in names}
+
+
+def standing_plan(*targets, costs=None, standing=None, live=None, **fallback):
+    """Plan over targets that score in their order, some being out of service."""
+    costs = costs or [0] * len(targets)
+    priced = [costing(t, cost) for t, cost in zip(targets, costs, strict=True)]
+    weights = range(len(targets), 0, -1)
+    rules = [
+        {"name": t.id, "weight": weight, "prefer": f"target.id == '{t.id}'"}
+        for t, weight in zip(targets, weights, strict=True)
+    ]
+    document = {"policy": "p", "rules": rules, "fallback": fallback}
+    policy = Policy(policy_source("p", {"p": document}))
+    around = Surroundings(NOON, live or Live(), standing=standing or Standing())
+    return Plan(policy.decide("hi", priced, around=around))
+
+
+def steps(made, *kinds):
+    asked = []
+    for kind in kinds:
+        step = made.next()
+        if step is None:
+            break
+        asked.append((step.target.id, step.role))
+        made.failed(step, TargetError(kind, "x"))
+    return asked
+
+
+def test_who_is_out_is_the_last_resort_after_repeats_are_no_use():
+    made = standing_plan(C1, A1, B1, standing=Standing(out("c/1")), attempts=9)
+    assert steps(made, TRANSIENT, ErrorKind.QUOTA, ErrorKind.MODEL_MISSING, TRANSIENT) == [
+        ("a/1", "first"),
+        ("b/1", "fallback"),
+        ("a/1", "repeat"),
+        ("c/1", "last_resort"),
+    ]
+
+
+def test_a_last_resort_whose_provider_just_failed_is_none():
+    made = standing_plan(A2, A1, B1, standing=Standing(out("a/2")), attempts=9)
+    assert steps(made, ErrorKind.AUTH, ErrorKind.QUOTA, TRANSIENT) == [
+        ("a/1", "first"),
+        ("b/1", "fallback"),
+    ]
+
+
+def test_a_last_resort_or_repeat_whose_window_is_too_small_is_none():
+    made = standing_plan(A2, A1, B1, standing=Standing(out("a/2")), attempts=9)
+    assert steps(made, ErrorKind.CONTEXT, ErrorKind.CONTEXT, TRANSIENT) == [
+        ("a/1", "first"),
+        ("b/1", "fallback"),
+    ]
+    again = plan(A1, A2, B1, attempts=9)
+    assert walk(again, TRANSIENT, ErrorKind.CONTEXT, TRANSIENT, TRANSIENT) == [
+        *("a/1", "a/2", "b/1"),
+        *("b/1", "b/1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "standing",
+    [
+        Standing(out("c/1")),  # sits out
+        Standing(out("c/1", "b/1", "a/1")),  # all circuits are open: they come after nobody
+        Standing(out("c/1", kind="limit")),
+        Standing(ramping={"c/1": 0.0}),
+    ],
+)
+def test_a_ratio_is_measured_against_who_would_be_first_if_all_were_in_service(standing):
+    """c/1 costs 100, so that 5 times as much is 500 whoever is first for now."""
+    made = standing_plan(
+        C1, A1, B1, costs=[100, 501, 400], standing=standing, max_price_ratio=5, attempts=9
+    )
+    assert made.over_price == ("a/1",)
+
+
+def test_a_ratio_counts_from_the_usual_first_though_others_come_before_it():
+    """All circuits are open, and c/1 fails most: it is called last, and bounds the others."""
+    ill = {"c/1": LiveFacts(1, 50, 0.1, measured=True)}
+    made = standing_plan(
+        *(C1, A1, B1),
+        costs=[100, 501, 400],
+        standing=Standing(out("a/1", "b/1", "c/1")),
+        live=Live(ill),
+        max_price_ratio=5,
+    )
+    assert [item.id for item in made.decision.targets] == ["a/1", "b/1", "c/1"]
+    assert made.over_price == ("a/1",)
+    assert steps(made, TRANSIENT, TRANSIENT) == [("b/1", "first"), ("c/1", "fallback")]
+
+
+def test_a_dear_first_one_that_is_out_leaves_the_others_in():
+    made = standing_plan(
+        C1, A1, B1, costs=[1000, 1, 400], standing=Standing(out("c/1")), max_price_ratio=5
+    )
+    assert made.over_price == ()
+
+
+def test_a_call_that_was_not_made_leaves_the_next_one_first():
+    made = plan(A1, B1, attempts=1)
+    step = made.next()
+    made.taken_back(step)
+    step = made.next()
+    assert (step.target.id, step.role) == ("b/1", "first")
+    made.queued(step, TargetError(ErrorKind.OVERLOADED, "full", code="bulkhead"))
+    step = made.next()
+    assert (step.target.id, step.role, step.free) == ("b/1", "repeat", True)
+    assert made.next() is None
+
+
+def test_repeats_count_the_failures_at_one_target():
+    made, found = plan(A1, B1, attempts=6), []
+    while step := made.next():
+        found.append((step.target.id, step.repeats))
+        made.failed(step, TargetError(TRANSIENT, "x"))
+    assert found == [(name, count) for count in (0, 1, 2) for name in ("a/1", "b/1")]
+
+
+def test_a_refusal_is_final_or_goes_on_as_the_policy_says():
+    assert walk(plan(A1, B1), ErrorKind.POLICY) == ["a/1"]
+    on = plan(A1, B1, on_refusal="next", attempts=9)
+    assert walk(on, ErrorKind.POLICY, ErrorKind.POLICY) == ["a/1", "b/1"]
+
+
+def test_a_providers_own_word_decides_on_repeats():
+    for word, asked in ((False, ["a/1"]), (True, ["a/1", "a/1"])):
+        made, found = plan(A1, attempts=2), []
+        while step := made.next():
+            found.append(step.target.id)
+            error = TargetError(TRANSIENT if not word else ErrorKind.CAPABILITY, "x")
+            error.repeatable = word
+            made.failed(step, error)
+        assert found == asked
+
+
+def test_calls_beside_count_as_attempts_and_must_be_able():
+    made = plan(A1, A2, B1, attempts=2)
+    made.next()
+    assert made.other("hedge", able="vision") is None
+    other = plan(A1, A2, B1, attempts=2)
+    other.next()
+    assert other.other("hedge").target.id == "a/2"
+    assert other.other("hedge") is None
+    assert other.next() is None
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@given(st.randoms(use_true_random=False))
+def test_whatever_happens_attempts_are_never_exceeded_and_it_ends(rng):
+    attempts = rng.randint(1, 7)
+    names = [f"{owner}/{number}" for owner in "abc" for number in (1, 2)]
+    fleet = [
+        target(n, provider=provider(n[0]), context_window=rng.choice((8000, 16000)))
+        for n in rng.sample(names, rng.randint(1, 6))
+    ]
+    down = [t.id for t in fleet if rng.random() < 0.3]
+    made = standing_plan(
+        *fleet,
+        standing=Standing(out(*down, kind=rng.choice(("circuit", "limit")))),
+        attempts=attempts,
+        on_limit=rng.choice(("spill", "wait")),
+        on_refusal=rng.choice(("return", "next")),
+    )
+    calls, given_back = 0, 0
+    while step := (made.next() if rng.random() < 0.8 else made.other("hedge")):
+        calls += 1
+        fate = rng.random()
+        error = TargetError(rng.choice(list(ErrorKind)), "x")
+        if fate < 0.1:
+            made.taken_back(step)
+        elif fate < 0.2 and given_back < 20:
+            made.queued(step, TargetError(ErrorKind.OVERLOADED, "x", code="bulkhead"))
+        else:
+            made.failed(step, error)
+            assert step.repeats == 0 or step.role == "repeat"
+            continue
+        calls -= 1
+        given_back += 1
+    assert calls <= attempts

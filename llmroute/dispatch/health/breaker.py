@@ -70,7 +70,7 @@ class Breaker:
 
     def begin_probe(self, now: float) -> bool:
         """Let a call through; whether it is the probe of a circuit that is half open."""
-        if self._until is None or now < self._until:
+        if self._until is None or self.open_until(now) is not None:
             return False
         self._probe = now
         return True

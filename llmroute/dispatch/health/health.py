@@ -114,11 +114,12 @@ class Health:
     def announced(self, target: Target, headers: Mapping[str, str]) -> None:
         """Take what an answer's headers say of rate limits."""
         with self._lock:
-            self._limits.announced(target, headers, self._clock())
+            self._limits.announced(target, headers, self._clock(), self._wall())
 
     def headroom(self, target: Target) -> float:
         """Return the free share of the tightest rate limit, 1 where none is known."""
-        return self._limits.headroom(target, self._clock())
+        with self._lock:
+            return self._limits.headroom(target, self._clock())
 
     def succeeded(self, target: Target, admission: Admission, unused_tokens: int = 0) -> None:
         """Note a good answer; `unused_tokens` of those expected were not needed."""
@@ -126,6 +127,7 @@ class Health:
             now = self._clock()
             self._limits.served(target)
             self._limits.give_back(target, unused_tokens, now)
+            self._note_limit(target.limit_scope, now)
             for name in (target.id, target.provider.name):
                 if self._off.pop(name, None):
                     self._standing = None
@@ -159,10 +161,17 @@ class Health:
             self._breaker(target).passed(probe=admission.probe)
             self._note_circuit(target, admission)
 
+    def unmade(self, target: Target, admission: Admission, tokens: int) -> None:
+        """Note that a call was not made after it `began`: it counts against no limit."""
+        self.passed(target, admission)
+        with self._lock:
+            self._limits.give_back(target, tokens, self._clock(), requests=1)
+
     def _wait_if_told(self, target: Target, error: TargetError, now: float) -> None:
         """Stay away from a server that says when it will be less busy."""
         if error.kind is ErrorKind.OVERLOADED and error.retry_after is not None:
-            self._limits.limited(target, error.retry_after, now)
+            answer = str(error.status or "that it is too busy")
+            self._limits.limited(target, error.retry_after, now, answer)
             self._note_limit(target.limit_scope, now)
 
     def _breaker(self, target: Target) -> Breaker:
@@ -185,6 +194,8 @@ class Health:
 
     def _switch_off(self, name: str, effect: Effect, error: TargetError, now: float) -> None:
         before = self._off.get(name)
+        if before is not None and now < before.until:
+            return  # found by a call that was under way with the first one
         times = before.times + 1 if before else 1
         first, most = _OFF[effect]
         wait = max(min(first * 2.0 ** (times - 1), most), error.retry_after or 0.0)

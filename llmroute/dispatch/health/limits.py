@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from llmroute.catalog.model import Target
 from llmroute.dispatch.health.quotas import quotas
@@ -59,16 +60,22 @@ class Limits:
     def __init__(self) -> None:
         self._pools: dict[str, _Pool] = {}
 
-    def limited(self, target: Target, retry_after: float | None, now: float) -> float:
-        """Note a 429 and return when to come back."""
+    def limited(
+        self, target: Target, retry_after: float | None, now: float, answer: str = "429"
+    ) -> float:
+        """Note an answer that asks to stay away, and return when to come back.
+
+        Of several calls that were under way together only the first one lengthens the wait.
+        """
         pool = self._pool(target, now)
-        if now >= pool.until:  # else it answers a call that was made before it was known
+        if now >= pool.until or not pool.limited_in_a_row:
             pool.limited_in_a_row += 1
-        wait = retry_after
+        wait, told = retry_after, ""
         if wait is None or wait > _ABSURD:
             wait = min(_BARE * 2.0 ** (pool.limited_in_a_row - 1), _BARE_MOST)
-        pool.until = max(pool.until, now + wait)
-        pool.why = "the provider answered 429" + ("" if wait == retry_after else ", with no time")
+            told = ", with no time"
+        if now + wait > pool.until:
+            pool.until, pool.why = now + wait, f"the provider answered {answer}{told}"
         return pool.until
 
     def served(self, target: Target) -> None:
@@ -77,9 +84,11 @@ class Limits:
         if pool is not None:
             pool.limited_in_a_row = 0
 
-    def announced(self, target: Target, headers: Mapping[str, str], now: float) -> None:
-        """Note what an answer's headers say is left."""
-        for quota in quotas(headers):
+    def announced(
+        self, target: Target, headers: Mapping[str, str], now: float, wall: datetime
+    ) -> None:
+        """Note what an answer's headers say is left; `wall` is the time of day now."""
+        for quota in quotas(headers, wall):
             pool = self._pool(target, now)
             pool.quotas[quota.name] = (quota.free, now, now + quota.reset)
 
@@ -93,12 +102,14 @@ class Limits:
                 bucket.now(now)
                 bucket.level -= amount
 
-    def give_back(self, target: Target, tokens: int, now: float) -> None:
+    def give_back(self, target: Target, tokens: int, now: float, *, requests: int = 0) -> None:
         """Correct `take` by what a call needed less (or, below 0, more) than expected."""
         pool = self._pools.get(target.limit_scope)
-        if pool is not None and pool.tokens is not None:
-            pool.tokens.now(now)
-            pool.tokens.level = min(pool.tokens.level + tokens, pool.tokens.size)
+        if pool is None or (target.limits.rpm is None and target.limits.tpm is None):
+            return
+        for bucket, amount in ((pool.requests, requests), (pool.tokens, tokens)):
+            if bucket is not None:
+                bucket.level = min(bucket.now(now) + amount, bucket.size)
 
     def ready(self, scope: str, now: float) -> tuple[float, str]:
         """Return when the next call of a pool may be made, and why not earlier."""
@@ -111,11 +122,6 @@ class Limits:
         if pool.tokens is not None:
             found.append((pool.tokens.ready(1, now), f"{pool.tokens.size:g} tpm are used up"))
         return max(found)
-
-    def waiting(self, now: float) -> dict[str, tuple[float, str]]:
-        """Return the pools that have to wait: until when, and why."""
-        found = {scope: self.ready(scope, now) for scope in self._pools}
-        return {scope: item for scope, item in found.items() if item[0] > now}
 
     def headroom(self, target: Target, now: float) -> float:
         """Return the free share of the tightest limit, 1 where nothing is known."""
@@ -131,12 +137,17 @@ class Limits:
         pool = self._pools.get(target.limit_scope)
         if pool is None:
             pool = self._pools[target.limit_scope] = _Pool()
-        rpm, tpm = target.limits.rpm, target.limits.tpm
-        if rpm and (pool.requests is None or pool.requests.size != rpm):
-            pool.requests = _Bucket(rpm, rpm, now)
-        if tpm and (pool.tokens is None or pool.tokens.size != tpm):
-            pool.tokens = _Bucket(tpm, tpm, now)
+        pool.requests = _sized(pool.requests, target.limits.rpm, now)
+        pool.tokens = _sized(pool.tokens, target.limits.tpm, now)
         return pool
+
+
+def _sized(bucket: _Bucket | None, size: int | None, now: float) -> _Bucket | None:
+    """Return a bucket of a declared size; what was taken from one of another size stays taken."""
+    if not size or (bucket is not None and bucket.size == size):
+        return bucket
+    taken = 0.0 if bucket is None else bucket.size - bucket.now(now)
+    return _Bucket(size, size - taken, now)
 
 
 def _free(free: float, since: float, reset: float, now: float) -> float:

@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 __all__ = ["Quota", "quotas"]
 
@@ -33,12 +33,12 @@ class Quota:
     reset: float
 
 
-def quotas(headers: Mapping[str, str], now: datetime | None = None) -> tuple[Quota, ...]:
-    """Return the limits that headers tell of; `now` stands in for their own `date`."""
+def quotas(headers: Mapping[str, str], now: datetime) -> tuple[Quota, ...]:
+    """Return the limits that headers tell of; `now` stands in for a `date` that they lack."""
     return tuple(_found(headers, now))
 
 
-def _found(headers: Mapping[str, str], now: datetime | None) -> Iterator[Quota]:
+def _found(headers: Mapping[str, str], now: datetime) -> Iterator[Quota]:
     for name, value in headers.items():
         if match := _OPENAI.match(name):
             what = match[1]
@@ -79,14 +79,13 @@ def _duration(text: str | None) -> float | None:
     return seconds if seconds is not None and seconds >= 0 else None
 
 
-def _until(text: str | None, headers: Mapping[str, str], now: datetime | None) -> float | None:
+def _until(text: str | None, headers: Mapping[str, str], now: datetime) -> float | None:
+    """Return the seconds from an answer's own `date` to a time; None where either is no time."""
     from email.utils import parsedate_to_datetime
 
     try:
         reset = datetime.fromisoformat(text or "")
         since = parsedate_to_datetime(headers["date"]) if "date" in headers else now
-    except ValueError:
+        return max((reset - since).total_seconds(), 0.0)
+    except (ValueError, OverflowError, TypeError):  # of the last kind: one names no time zone
         return None
-    if reset.tzinfo is None:
-        return None
-    return max((reset - (since or datetime.now(UTC))).total_seconds(), 0.0)

@@ -3,7 +3,8 @@
 A target out by an open circuit sits out while at least half of the targets that could serve the
 request stay in, one out by a rate limit while anybody else can serve it. Otherwise they come after
 the others: circuits by measured success, then limits by when they end. A target that has just
-returned is drawn to come after the others too, so that its share grows slowly.
+returned is drawn to come after the others too, so that its share grows slowly; it is in all the
+same. Those that a limit holds are neither in nor out where circuits are counted.
 """
 
 from __future__ import annotations
@@ -28,11 +29,13 @@ _Scored = tuple[int, int]
 class Bench:
     """Who is not among the first.
 
-    `search` finds those in service; `shown` explains the decision, `behind` being eligible in
-    it, with `why` by target id. `out` are those who sit out, best first, with their outage.
+    `search` finds those in service, `everybody` the others too; `shown` explains the decision,
+    `behind` being eligible in it, with `why` by target id. `out` are those who sit out, best first,
+    with their outage.
     """
 
     search: Search
+    everybody: Search
     shown: Search
     behind: tuple[_Scored, ...] = ()
     why: Mapping[str, str] | None = None
@@ -56,23 +59,34 @@ def seated(
     search = everybody
     if outages or slow:
         search = Search(policy, context, {**problems, **outages, **slow})
-    out = _scored_of(everybody, outages)
-    circuits = [name for name in out if outages[name].kind == "circuit"]
-    behind = [*_scored_of(everybody, slow)]
-    if circuits and not search.at_least(len(circuits) - len(behind)):
-        behind += sorted(circuits, key=lambda name: _failing(everybody, name, out[name]))
-    if not behind and not search.at_least(1):
-        limits = (name for name in out if outages[name].kind == "limit")
-        behind += sorted(limits, key=lambda name: outages[name].until)
-    every = out | _scored_of(everybody, slow)
+    out, returning = _scored_of(everybody, outages), _scored_of(everybody, slow)
+    behind = [*returning, *_called_all_the_same(search, outages, out, len(returning))]
+    every = out | returning
     left = {name: outage for name, outage in outages.items() if name not in behind}
     return Bench(
         search=search,
-        shown=Search(policy, context, {**problems, **left}) if behind else search,
+        everybody=everybody,
+        shown=Search(policy, context, {**problems, **left}) if behind or slow else search,
         behind=tuple(every[name] for name in behind),
         why={name: _why(outages.get(name)) for name in behind},
         out=tuple(sorted(((out[n], o) for n, o in left.items() if n in out), key=_best_first)),
     )
+
+
+def _called_all_the_same(
+    search: Search, outages: Mapping[str, Outage], out: Mapping[str, _Scored], returning: int
+) -> list[str]:
+    """Return who does not sit out, since too few others are left; in the order of their turn.
+
+    `search` finds those in service but for so many that are `returning`.
+    """
+    circuits = [name for name in out if outages[name].kind == "circuit"]
+    if len(circuits) > returning and not search.at_least(len(circuits) - returning):
+        return sorted(circuits, key=lambda name: _failing(search, name, out[name]))
+    if returning or search.at_least(1):
+        return []
+    limits = (name for name in out if outages[name].kind == "limit")
+    return sorted(limits, key=lambda name: outages[name].until)
 
 
 def _drawn(

@@ -48,7 +48,13 @@ def decide(
     search = bench.shown
     scored, reason = _scored(bench.search, random)
     ranking = _ranking(search, chain(scored, bench.behind))
-    return Decision(search, ranking, reason=reason, fingerprint=fingerprint, bench=bench)
+    usual = None
+    if bench.behind or bench.out:
+        score, place = next(_scored(bench.everybody, None)[0])
+        usual = Ranked(search, place, score)
+    return Decision(
+        search, ranking, reason=reason, fingerprint=fingerprint, bench=bench, usual=usual
+    )
 
 
 def _ranking(search: Search, scored: Iterable[_Scored]) -> Ranking:

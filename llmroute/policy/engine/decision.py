@@ -143,9 +143,11 @@ class Decision:
         reason: str | None = None,
         fingerprint: str = "",
         bench: Bench | None = None,
+        usual: Ranked | None = None,
     ) -> None:
         self._search = search
         self._bench = bench
+        self._usual = usual
         self.ranking = ranking
         self.reason = reason
         self.fingerprint = fingerprint
@@ -190,6 +192,11 @@ class Decision:
         """Those who could serve the request but are out of service for now, best first."""
         out = self._bench.out if self._bench else ()
         return tuple((Ranked(self._search, place, score), why) for (score, place), why in out)
+
+    @property
+    def usual_first(self) -> Ranked | None:
+        """Who would be first if everybody were in service; None where nobody is eligible."""
+        return self._usual or (self.ranking[0] if self.ranking else None)
 
     @property
     def rejections(self) -> tuple[Rejection, ...]:

@@ -187,7 +187,7 @@ def _unmet_budgets(case: _Case, policy: str, budgets: Sequence[Allowance]) -> It
             (item.target, (target.id,)),
         )
         counts = all(wanted is None or wanted in found for wanted, found in scope)
-        if counts and (most is None or most > item.left):
+        if counts and (most is None or most > max(item.left, 0)):
             yield f"budget {item.budget}"
 
 

@@ -82,7 +82,7 @@ class Allowance:
     def refusal(self, estimate: Estimate) -> str | None:
         """Return why an estimate may exceed what is left, or None; an unknown price does."""
         most = estimate.cost_max
-        if most is not None and most <= self.left:
+        if most is not None and most <= max(self.left, 0):
             return None
         may = "what it may cost is unknown" if most is None else f"it may cost ${most / NANO:.6g}"
         end = f"{self.until:%Y-%m-%d %H:%M %Z}".strip()
