@@ -28,6 +28,7 @@ __all__ = [
     "Timeouts",
     "WireRules",
     "authorised",
+    "key_of",
 ]
 
 Locality = Literal["local", "cloud"]
@@ -278,3 +279,8 @@ def authorised(target: Target, auth: Auth) -> Target:
     """Return a target that is called with another credential."""
     endpoint = replace(target.provider.endpoint, auth=auth)
     return replace(target, provider=replace(target.provider, endpoint=endpoint))
+
+
+def key_of(provider: Provider) -> tuple[str, str | None]:
+    """Return what stays the same while a provider's server does: its name and address."""
+    return provider.name, provider.endpoint.base_url
