@@ -235,6 +235,7 @@ def _endpoint(data: Mapping[str, Any], workspace: Workspace, *, local: bool) -> 
         passed={name: Secret(environment[name]) for name in names},
         model_prefix=data.get("model_prefix", ""),
         farthest=farthest(address, local=local) if address else "public",
+        strict_model=data.get("strict_model"),
     )
 
 
