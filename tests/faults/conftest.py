@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,9 +23,23 @@ def good() -> Iterator[Sim]:
 
 @pytest.fixture
 def bench(tmp_path: Path, good: Sim) -> Iterator[Bench]:
+    before = _descriptors()
     made = Bench(tmp_path, good)
     yield made
     made.close()
+    deadline = time.monotonic() + 2
+    while (left := _descriptors()) > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert left <= before, "sockets or pipes were left open"
+
+
+def _descriptors() -> int:
+    """Count this process's open sockets and pipes."""
+    links = []
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            links.append(str(entry.readlink()))
+    return sum(link.startswith(("socket:", "pipe:")) for link in links)
 
 
 @pytest.fixture(params=FORMS)

@@ -101,8 +101,18 @@ class ClientPool:
 
 
 def _shut_down(descriptor: int, mark: int) -> bool:
-    with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as found:
+    with suppress(OSError), _socket(descriptor) as found:
         if found.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == mark:
             found.shutdown(socket.SHUT_RDWR)
             return True
     return False
+
+
+def _socket(descriptor: int) -> socket.socket:
+    """Return a socket by another descriptor; of what is none, none is left open."""
+    copy = os.dup(descriptor)
+    try:
+        return socket.socket(fileno=copy)
+    except OSError:
+        os.close(copy)
+        raise
