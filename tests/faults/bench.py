@@ -212,24 +212,21 @@ def answered_by_first(seen: Seen, text: str) -> None:
 
 
 def told(seen: Seen) -> str:
-    """Say in one line what was seen, by the records; without ports, which differ each time."""
-    parts = [_attempt(a) for a in seen.attempts if a.outcome != "ok"]
-    health = _health(seen)
+    """Say in one line what was seen, by the records: what is the same in every run."""
+    line = ", then ".join(_attempt(a) for a in seen.attempts if a.outcome != "ok")
     if isinstance(seen.error, StreamInterrupted):
-        parts.append("→ error after the text so far, no clean end")
+        line += " → error after the text so far, no clean end"
     elif seen.error is not None:
-        parts.append("→ error to the caller")
+        line += " → error to the caller"
     else:
-        parts.append(f"→ `{seen.answered.target.split('/')[0]}` answers")
-    notes = seen.answered.warnings if seen.response else []
-    line = " ".join(parts) + (f", with the warning “{notes[0]}”" if notes else "")
-    return _plain(f"{line}; {health}" if health else line)
+        line += f" → `{seen.answered.target.split('/')[0]}` answers"
+    notes = seen.answered.warnings if seen.response else ()
+    line += f", with the warning “{notes[0]}”" if notes else ""
+    return "; ".join(part for part in (line.strip(), _health(seen)) if part)
 
 
 def _attempt(attempt: Attempt) -> str:
-    message = attempt.message or ""
-    short = message if len(message) <= 140 else message[:137] + "…"
-    return f"{attempt.outcome}: {short}"
+    return f"{attempt.outcome}: {_plain(attempt.message or '')}"
 
 
 def _health(seen: Seen) -> str:
@@ -239,9 +236,15 @@ def _health(seen: Seen) -> str:
     return ", ".join(part for part in (counted, standing) if part)
 
 
+#: What differs between runs, systems and versions of libraries: ports, and others' words.
+_OTHERS = re.compile(
+    r"(?<=\d\.\d\.\d\.\d):\d+|: [^:]*: line \d+ column \d+.*"
+    r"| \((?:[^()]*\(os error|\[Errno|invalid peer certificate|message head|end of file).*"
+)
+
+
 def _plain(text: str) -> str:
-    text = re.sub(r"(127\.0\.0\.1|\[::1\]|localhost|\.test|\.invalid):\d+", r"\1", text)
-    return re.sub(r"\s+", " ", text).replace("|", "/")
+    return re.sub(r"\s+", " ", _OTHERS.sub("", text)).replace("|", "/")
 
 
 Record = Callable[..., None]

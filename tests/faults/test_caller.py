@@ -149,5 +149,6 @@ def test_row_63_half_closed(bench: Bench, record: Record, complete: bool) -> Non
         answered_by_first(seen, "Hi there")
     else:
         interrupted(seen, "malformed", "without its terminator")
-    fault = f"half-closed after {'the whole answer' if complete else 'a part of the answer'}"
+    part = "the whole answer" if complete else "a part of the answer"
+    fault = f"the provider half-closes after {part}"
     record(63, fault, "defined: the end of the answer", seen, "stream")

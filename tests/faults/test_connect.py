@@ -180,7 +180,9 @@ def test_row_8_reset_while_uploading(bench: Bench, record: Record, form: str) ->
         seen = bench.ask(form, "word " * 400_000)
     assert seen.outcomes == [("first/m", "unavailable"), ("second/m", "ok")]
     assert seen.after < seen.before
-    record(8, "reset while the prompt is uploaded", "F", seen, form)
+    assert (seen.first.message or "").startswith("http://127.0.0.1:")
+    observed = "unavailable: the connection broke → `second` answers; counted against it"
+    record(8, "reset while the prompt is uploaded", "F", observed, form)
 
 
 @pytest.mark.parametrize("broken", ["refused", "silent"])

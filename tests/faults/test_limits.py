@@ -159,7 +159,13 @@ def test_row_30_most_of_five_fail(bench: Bench, clock: Clock) -> None:
     ids=["529", "500"],
 )
 def test_row_31_what_repeats_cost(
-    bench: Bench, clock: Clock, form: str, status: int, body: object, left: int
+    bench: Bench,
+    record: Record,
+    clock: Clock,
+    form: str,
+    status: int,
+    body: object,
+    left: int,
 ) -> None:
     with FaultServer(http(body, status), GOOD) as server:
         bench.first(server.url, second=None)
@@ -168,6 +174,9 @@ def test_row_31_what_repeats_cost(
     assert bench.retries_left() == left
     assert len(clock.slept) == 1
     assert 0.05 <= clock.slept[0] <= 0.1
+    expected = f"a repeat costs {501 - left} of 500"
+    observed = f"{seen.first.outcome} → repeated, `first` answers; {left} of 500 are left"
+    record(31, f"status {status}, no other target", expected, observed, form)
 
 
 def test_row_31_overloaded(bench: Bench, record: Record, clock: Clock, form: str) -> None:
@@ -176,7 +185,7 @@ def test_row_31_overloaded(bench: Bench, record: Record, clock: Clock, form: str
         bench.first(server.url)
         seen = bench.ask(form)
     failed_over(seen, "overloaded", "Overloaded")
-    record(31, "status 529", "F, a repeat costs 5 of 500", seen, form)
+    record(31, "status 529", "F", seen, form)
 
 
 def test_row_32_the_time_of_day_jumps(
