@@ -94,7 +94,7 @@ def test_row_4_name_server_that_hangs(bench: Bench, record: Record, form: str) -
     finally:
         released.set()
     assert asked.count("hangs.internal") == 1
-    record(4, "name server hangs; 20 more calls", "F, no pool exhausted", seen, form)
+    record(4, "name server hangs, 20 more calls of the name", "F, no pool exhausted", seen, form)
 
 
 @pytest.fixture(scope="module")
