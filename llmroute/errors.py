@@ -54,7 +54,14 @@ class ErrorKind(StrEnum):
 
 
 #: Kinds that another target would meet in the same way: they return to the caller at once.
-FINAL_KINDS = frozenset({ErrorKind.INVALID_REQUEST, ErrorKind.POLICY, ErrorKind.CANCELLED})
+FINAL_KINDS = frozenset(
+    {
+        ErrorKind.INVALID_REQUEST,
+        ErrorKind.TOO_LARGE,
+        ErrorKind.POLICY,
+        ErrorKind.CANCELLED,
+    }
+)
 
 
 class LlmrouteError(Exception):

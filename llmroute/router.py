@@ -15,34 +15,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime, tzinfo
-from functools import cached_property
+from datetime import datetime
 from pathlib import Path
 from random import Random
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
-from weakref import WeakKeyDictionary
 
-from llmroute.catalog.build import Catalog, build_catalog
-from llmroute.catalog.model import Auth, Provider, Target
-from llmroute.config.diagnostics import did_you_mean
-from llmroute.config.protocols import is_shipped
-from llmroute.config.workspace import Workspace, find_root, read_workspace
+from llmroute.catalog.build import Catalog
+from llmroute.catalog.model import Auth, Provider, Target, key_of
+from llmroute.config.workspace import Workspace, find_root
 from llmroute.dispatch.allowances import allowances
 from llmroute.dispatch.health.health import Health
 from llmroute.dispatch.live import LiveState
-from llmroute.errors import ConfigError, UsageError
+from llmroute.errors import UsageError
 from llmroute.ledger.ledger import Ledger
-from llmroute.ledger.settings import open_ledger
-from llmroute.policy.check import check_expressions
+from llmroute.ledger.settings import ledger_settings, open_ledger
 from llmroute.policy.engine.decision import Decision
-from llmroute.policy.inputs import check_inputs
 from llmroute.policy.policy import Policy
 from llmroute.policy.scoring.context import Surroundings
 from llmroute.policy.scoring.standing import IN_SERVICE
-from llmroute.policy.source import policy_source
-from llmroute.types import Message, Request, Response, Route
+from llmroute.snapshot import Snapshot, checked, checked_again, taken
+from llmroute.types import Message, Request, Response
 
 if TYPE_CHECKING:
     from llmroute.adapter.adapter import Adapter
@@ -59,8 +52,6 @@ __all__ = ["Prompt", "Router"]
 
 #: What may be asked: a prompt, messages in the OpenAI chat shape, or a whole request.
 Prompt = str | Sequence[Message] | Request
-#: The policy where neither the caller nor `llmroute.yaml` names one.
-_DEFAULT_POLICY = "balanced"
 #: Seconds that the first decision waits to learn what budgets have spent.
 _LOOK = 2.0
 
@@ -82,23 +73,22 @@ class Router:
         random: Random | None = None,
         ledger: Ledger | None = None,
     ) -> None:
-        self.workspace = workspace
-        self._settings: Mapping[str, Any] = workspace.settings.data if workspace.settings else {}
-        self._catalog = build_catalog(workspace)
-        self._policies: dict[str, Policy] = {}
-        self._foreign: WeakKeyDictionary[Policy, Policy] = WeakKeyDictionary()
+        self._snapshot = Snapshot.of(workspace)
+        self._listed: dict[tuple[str, str | None], Found] = {}
         self._lock = Lock()
         self._building = Lock()
+        self._reloading = Lock()
         self._built: Engine | None = None
         self._adapter = adapter
         self._pace = pace
         self._now = now or self._wall_clock
         self._random = random or Random()  # noqa: S311 - it spreads load, it guards nothing
-        learn = bool(self._settings.get("estimates", {}).get("learn"))
         clock = pace.clock if pace else time.monotonic
         self._health = Health(clock, self._now, self._random)
+        learn = _learns(self._snapshot)
         self._live = LiveState(clock, learn=learn, quota=self._health.headroom)
         self._ledger = ledger or open_ledger(workspace)
+        self._retired: list[Ledger] = []
         self._looked = False
 
     @classmethod
@@ -123,16 +113,40 @@ class Router:
         root = find_root(environment=environment) if path is None else Path(path)
         if not root.is_dir():
             raise UsageError(f"{root}: there is no such workspace folder")
-        workspace, found = read_workspace(root, environment)
-        found += check_expressions(workspace)
-        if not all(map(is_shipped, workspace.protocols.values())):
-            from llmroute.adapter.declared.check import check_declared
+        return cls(checked(root, environment), **options)
 
-            found += check_declared(workspace)
-        errors = [item for item in found if item.severity == "error"]
-        if errors:
-            raise ConfigError(errors)
-        return cls(workspace, **options)
+    def reload(self) -> None:
+        """Read and check the workspace again, and serve by it from the next request on.
+
+        Everything is swapped in one step. Where a file is wrong nothing is swapped. Requests under
+        way end by the files that they began with; the models that servers listed, what was
+        measured, and the health of targets whose endpoint is still the same are kept. It may be
+        called from any thread.
+
+        Raises:
+            ConfigError: a file is wrong; every finding of every file.
+            UsageError: a new file's provider is one that was added in Python.
+
+        """
+        with self._reloading:
+            fresh = Snapshot.of(checked_again(self.workspace))
+            with self._lock:
+                old = self._snapshot
+                self._snapshot = fresh.after(old, self._listed)
+                self._live.learn(_learns(fresh))
+                self._change_ledger(old.workspace, fresh.workspace)
+                self._health.forget(old.catalog.changed(self.catalog))
+
+    def _change_ledger(self, old: Workspace, new: Workspace) -> None:
+        """Go on with another ledger where its settings changed; calls end in the old one."""
+        if ledger_settings(old) != ledger_settings(new):
+            self._retired.append(self._ledger)
+            self._ledger, self._looked = open_ledger(new), False
+
+    @property
+    def workspace(self) -> Workspace:
+        """The present snapshot of the files."""
+        return self._snapshot.workspace
 
     @property
     def ledger(self) -> Ledger:
@@ -142,23 +156,22 @@ class Router:
     @property
     def catalog(self) -> Catalog:
         """The present snapshot of providers, targets and their problems."""
-        return self._catalog
+        return self._snapshot.catalog
 
     @property
     def targets(self) -> tuple[Target, ...]:
         """Every known target, usable or not, sorted by id."""
-        return self._catalog.targets
+        return self.catalog.targets
 
     @property
     def policies(self) -> tuple[str, ...]:
         """The names of the workspace's policies."""
-        return tuple(sorted(self.workspace.policies))
+        return self._snapshot.policies
 
     @property
     def default_policy(self) -> str:
         """The policy that decides where the caller names none."""
-        name: str = self._settings.get("default_policy", _DEFAULT_POLICY)
-        return name
+        return self._snapshot.default_policy
 
     def policy(self, name: str | Policy | None = None) -> Policy:
         """Return a policy by name or alias, or the default one.
@@ -169,17 +182,7 @@ class Router:
             UsageError: there is none of that name.
 
         """
-        if isinstance(name, Policy):
-            return self._joined(name)
-        wanted = self._unaliased(name or self.default_policy).removeprefix("policy/")
-        if wanted not in self.workspace.policies:
-            hint = did_you_mean(wanted, self.policies) or f"known: {', '.join(self.policies)}"
-            raise UsageError(f'there is no policy "{wanted}"; {hint}')
-        if wanted not in self._policies:
-            documents = {n: doc.data for n, doc in self.workspace.policies.items()}
-            source = policy_source(wanted, documents, self._settings.get("require", ()))
-            self._policies[wanted] = Policy(source, self.workspace.fingerprint)
-        return self._policies[wanted]
+        return self._snapshot.policy(name)
 
     def request(self, prompt: Prompt, *, target: str | None = None, **fields: Any) -> Request:
         """Build a request and check it against the workspace's declared inputs.
@@ -190,10 +193,7 @@ class Router:
             UsageError: a field, label, target or provider is not known.
 
         """
-        request = Request.of(prompt, **fields)
-        if target is not None:
-            request = Request.of(request, route=self._pinned(request.route, target))
-        return check_inputs(request, self._settings.get("inputs"))
+        return self._snapshot.request(prompt, target, fields)
 
     def decide(
         self,
@@ -211,24 +211,37 @@ class Router:
             UsageError: the request or the policy's name is wrong.
 
         """
-        request = self.request(prompt, **fields)
-        catalog = self._catalog
-        return self.policy(policy).decide(
+        return self._decide(prompt, policy, fields, assume_usable=assume_usable)
+
+    def _decide(
+        self,
+        prompt: Prompt,
+        policy: str | Policy | None,
+        fields: Mapping[str, Any],
+        *,
+        assume_usable: bool = False,
+    ) -> Decision:
+        """Decide by one snapshot, whatever is reloaded meanwhile."""
+        snapshot = self._snapshot
+        catalog = snapshot.catalog
+        options = dict(fields)
+        request = snapshot.request(prompt, options.pop("target", None), options)
+        return snapshot.policy(policy).decide(
             request,
             catalog.targets,
-            around=self._surroundings(catalog, assume_usable=assume_usable),
+            around=self._surroundings(snapshot, assume_usable=assume_usable),
             problems={} if assume_usable else catalog.problems,
             random=self._random,
         )
 
-    def _surroundings(self, catalog: Catalog, *, assume_usable: bool) -> Surroundings:
-        standing = IN_SERVICE if assume_usable else self._health.standing(catalog.targets)
-        ledger, now = self.ledger, self._now()
+    def _surroundings(self, snapshot: Snapshot, *, assume_usable: bool) -> Surroundings:
+        targets, ledger, now = snapshot.catalog.targets, self._ledger, self._now()
+        standing = IN_SERVICE if assume_usable else self._health.standing(targets)
         if not ledger.budgets:
             return Surroundings(now, self._live, standing=standing)
         if not self._looked:
             self._looked = ledger.look().wait(_LOOK)
-        left = allowances(ledger, self._zone)
+        left = allowances(ledger, snapshot.zone)
         return Surroundings(now, self._live, ledger.shares(), standing, left)
 
     async def acomplete(
@@ -251,10 +264,9 @@ class Router:
 
         """
         await self._discovered()
-        request = self.request(prompt, **fields)
-        decision = self.decide(request, policy=policy)
+        decision = self._decide(prompt, policy, fields)
         return await self._engine.dispatcher.complete(
-            request, decision, timeout=timeout, on_attempt=on_attempt
+            decision.request, decision, timeout=timeout, on_attempt=on_attempt
         )
 
     def astream(
@@ -281,36 +293,44 @@ class Router:
 
         async def start() -> Run:
             await self._discovered()
-            request = self.request(prompt, **{**fields, "stream": True})
-            decision = self.decide(request, policy=policy)
-            return self._engine.dispatcher.run(request, decision, timeout, on_attempt)
+            decision = self._decide(prompt, policy, {**fields, "stream": True})
+            return self._engine.dispatcher.run(decision.request, decision, timeout, on_attempt)
 
         return AnswerStream(start)
 
     async def arefresh(self, *, force: bool = True) -> None:
         """Ask every discovering server for its models; those not due are left out unless forced."""
         refresher = self._engine.refresher
-        discovering = [p for p in self._catalog.providers.values() if p.discover]
-        await refresher.ask(discovering if force else refresher.due(self._catalog))
+        discovering = [p for p in self.catalog.providers.values() if p.discover]
+        await refresher.ask(discovering if force else refresher.due(self.catalog))
 
     async def _discovered(self) -> None:
         """Wait until every discovering server was asked once; later asking runs beside requests."""
-        if not any(provider.discover for provider in self._catalog.providers.values()):
+        if not any(provider.discover for provider in self.catalog.providers.values()):
             return
         refresher = self._engine.refresher
-        await refresher.ask(refresher.never_answered(self._catalog))
-        refresher.start(refresher.due(self._catalog))
+        await refresher.ask(refresher.never_answered(self.catalog))
+        refresher.start(refresher.due(self.catalog))
 
-    def _found(self, name: str, found: Found) -> None:
+    def _found(self, provider: Provider, found: Found) -> None:
         from llmroute.dispatch.refresh import applied
 
         with self._lock:
-            self._catalog = applied(self._catalog, name, found)
+            self._listed[key_of(provider)] = found
+            now = self.catalog.providers.get(provider.name)
+            if now and key_of(now) == key_of(provider):
+                self._swap(applied(self.catalog, provider.name, found))
 
     def _rotated(self, name: str, auth: Auth) -> None:
         """Call a provider with the credential that has replaced a refused one."""
         with self._lock:
-            self._catalog = self._catalog.with_auth(name, auth)
+            provider = self.catalog.providers.get(name)
+            known = provider and provider.endpoint.auth
+            if known and known.reference == auth.reference:
+                self._swap(self.catalog.with_auth(name, auth))
+
+    def _swap(self, catalog: Catalog) -> None:
+        self._snapshot = self._snapshot.with_catalog(catalog)
 
     def complete(self, prompt: Prompt, **options: Any) -> Response:
         """Do what `acomplete` does, from plain code."""
@@ -339,11 +359,10 @@ class Router:
 
         """
         with self._lock:
-            if provider.name in self._catalog.providers:
-                message = f'there is already a provider "{provider.name}"; choose another name'
-                raise UsageError(message)
+            if provider.name in self.catalog.providers:
+                raise taken(provider.name)
             self._engine.adapter.add_transport(provider.endpoint.transport, transport)
-            self._catalog = self._catalog.with_provider(provider, targets)
+            self._swap(self.catalog.with_provider(provider, targets))
 
     async def aclose(self) -> None:
         """Close every connection; safe to call twice."""
@@ -351,13 +370,17 @@ class Router:
             await self._built.aclose()
         import asyncio
 
-        await asyncio.to_thread(self._ledger.close)
+        await asyncio.to_thread(self._close_ledgers)
 
     def close(self) -> None:
         """Close every connection, from plain code; safe to call twice."""
         if self._built is not None:
             self._built.close()
-        self._ledger.close()
+        self._close_ledgers()
+
+    def _close_ledgers(self) -> None:
+        for ledger in (*self._retired, self._ledger):
+            ledger.close()
 
     @property
     def _engine(self) -> Engine:
@@ -378,48 +401,13 @@ class Router:
             self._live,
             self._health,
             self._pace or Pace(),
-            self._ledger,
+            lambda: self._ledger,
             on_rotated=self._rotated,
         )
         return Engine(services, self._found)
 
     def _wall_clock(self) -> datetime:
-        return datetime.now(self._zone)
-
-    @cached_property
-    def _zone(self) -> tzinfo:
-        """The time zone of `now` in expressions: `timezone` of `llmroute.yaml`, else UTC."""
-        name = self._settings.get("timezone")
-        if name is None:
-            return UTC
-        from zoneinfo import ZoneInfo
-
-        return ZoneInfo(name)
-
-    def _joined(self, policy: Policy) -> Policy:
-        """Put the workspace's requirements before those of a policy from elsewhere."""
-        if policy in self._foreign.values() or policy in self._policies.values():
-            return policy
-        if policy not in self._foreign:
-            required = self._settings.get("require", ())
-            self._foreign[policy] = policy.joined(required, self.workspace.fingerprint)
-        return self._foreign[policy]
-
-    def _unaliased(self, name: str) -> str:
-        alias: str = self._settings.get("aliases", {}).get(name, name)
-        return alias
-
-    def _pinned(self, route: Route, name: str) -> Route:
-        wanted = self._unaliased(name)
-        known = {*self._catalog.providers, *(target.id for target in self.targets)}
-        provider = wanted.split("/", 1)[0]
-        may_appear = provider in self._catalog.providers and bool(
-            self._catalog.providers[provider].discover
-        )
-        if wanted not in known and not may_appear:
-            hint = did_you_mean(wanted, known) or "see `llmroute providers`"
-            raise UsageError(f'there is no target or provider "{wanted}"; {hint}')
-        return replace(route, only=(wanted,))
+        return datetime.now(self._snapshot.zone)
 
     def __enter__(self) -> Self:
         return self
@@ -432,3 +420,7 @@ class Router:
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self.aclose()
+
+
+def _learns(snapshot: Snapshot) -> bool:
+    return bool(snapshot.settings.get("estimates", {}).get("learn"))

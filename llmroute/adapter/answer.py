@@ -80,16 +80,18 @@ def check_model(served: str, target: Target) -> list[str]:
     Versions and tags of one model agree: all words of the shorter name are in the longer one.
     Another model is worth a warning, since gateways and aliases rename them; but a server that
     was asked under a name of its own list has answered with what it happened to have loaded.
+    `strict_model` of the endpoint decides it for all of its models.
 
     Raises:
-        TargetError: another model answered for one that was discovered (`model_missing`).
+        TargetError: another model answered, where that is not allowed (`model_missing`).
 
     """
     asked, told = (set(_WORD.findall(name.lower())) for name in (target.upstream, served))
     if not told or asked <= told or told <= asked:
         return []
     message = f"asked for {target.upstream}, the server answered with {served}"
-    if not target.discovered:
+    strict = target.provider.endpoint.strict_model
+    if not (target.discovered if strict is None else strict):
         return [message]
     raise TargetError(ErrorKind.MODEL_MISSING, message, help=f"load {target.upstream} there")
 

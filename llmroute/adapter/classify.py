@@ -15,7 +15,15 @@ from llmroute.adapter.transports.base import shown_url
 from llmroute.catalog.model import Endpoint
 from llmroute.errors import ErrorKind, TargetError
 
-__all__ = ["MAX_NATIVE", "ErrorFacts", "classify", "help_for", "kind_of", "retry_after"]
+__all__ = [
+    "LONGEST_WAIT",
+    "MAX_NATIVE",
+    "ErrorFacts",
+    "classify",
+    "help_for",
+    "kind_of",
+    "retry_after",
+]
 
 #: How much of a provider's error body is kept, in characters.
 MAX_NATIVE = 8192
@@ -23,6 +31,8 @@ _REQUEST_ID = ("x-request-id", "request-id")
 _SHOWN = 300
 #: The header `x-should-retry` of OpenAI and Anthropic, which goes before the status.
 _SHOULD_RETRY = {"true": True, "false": False}
+#: A wait that is longer than a day is no wait but a mistake; in seconds.
+LONGEST_WAIT = 86_400.0
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -160,18 +170,22 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
     `retry-after-ms` goes first, as in the OpenAI and Anthropic SDKs; `retry-after` is a number
     of seconds or an HTTP date (RFC 9110, 10.2.3), which counts from the answer's own `date`,
     else from `now`.
-    What is not a finite number above 0 is ignored.
+    What is not a finite number above 0, or is more than a day, is ignored.
     """
-    seconds = _number(headers.get("retry-after-ms"))
-    if seconds is not None:
-        return seconds / 1000
+    wait = _asked(headers, now)
+    return wait if wait is not None and 0 < wait <= LONGEST_WAIT else None
+
+
+def _asked(headers: Mapping[str, str], now: datetime | None) -> float | None:
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
     value = headers.get("retry-after")
     seconds = _number(value)
     if seconds is not None or value is None:
         return seconds
     until, since = _date(value), _date(headers.get("date")) or now or datetime.now(UTC)
-    wait = (until - since).total_seconds() if until else 0.0
-    return wait if wait > 0 else None
+    return (until - since).total_seconds() if until else None
 
 
 def _number(value: str | None) -> float | None:

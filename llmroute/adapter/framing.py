@@ -22,6 +22,7 @@ __all__ = [
     "NdjsonFramer",
     "SseFramer",
     "StreamEvent",
+    "count_invalid",
 ]
 
 #: Longest line, and largest event, in bytes.
@@ -185,6 +186,11 @@ class NdjsonFramer:
         data, replaced = _decode(line)
         self.replaced += replaced
         return StreamEvent("", data)
+
+
+def count_invalid(data: bytes) -> int:
+    """Return how many characters stand for bytes that are no UTF-8."""
+    return _decode(data)[1]
 
 
 def _decode(data: bytes) -> tuple[str, int]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from llmroute.adapter.answer import Tally, check_answer, check_model, unfolded
 from llmroute.adapter.classify import classify, help_for
-from llmroute.adapter.framing import FRAMINGS, FramingError, StreamEvent
+from llmroute.adapter.framing import FRAMINGS, Framer, FramingError, StreamEvent, count_invalid
 from llmroute.adapter.jsontext import JsonError, parse
 from llmroute.adapter.opaque import addressed
 from llmroute.adapter.protocols import ProviderError, WireProtocol
@@ -62,6 +62,10 @@ async def read_json(reply: Reply, source: Source) -> Any:
         TargetError: the status is an error's, or the body is empty or not JSON.
 
     """
+    return _parsed(await _body(reply, source), reply)
+
+
+async def _body(reply: Reply, source: Source) -> bytes:
     if reply.status >= 400:
         raise source.error(await _start_of_body(reply), reply, reply.status)
     body = await read_body(reply, MAX_BODY)
@@ -69,6 +73,10 @@ async def read_json(reply: Reply, source: Source) -> Any:
     if not body.strip():
         message = f"the answer has no body (status {reply.status})"
         raise TargetError(ErrorKind.EMPTY, message, status=reply.status)
+    return body
+
+
+def _parsed(body: bytes, reply: Reply) -> Any:
     try:
         return parse(body)
     except JsonError as exc:
@@ -85,10 +93,10 @@ async def read_whole(reply: Reply, dialect: WireProtocol, target: Target) -> Res
 
     """
     source = _source(dialect, target)
-    body = await read_json(reply, source)
+    body = await _body(reply, source)
     with _classified(source, reply), _shaped():
-        response = dialect.decode(body, target)
-    found = check_model(response.model, target)
+        response = dialect.decode(_parsed(body, reply), target)
+    found = [*check_model(response.model, target), *_undecodable(count_invalid(body))]
     return replace(response, warnings=(*response.warnings, *found)) if found else response
 
 
@@ -142,14 +150,14 @@ async def _whole_as_chunks(
 async def _decoded(
     reply: Reply, dialect: WireProtocol, source: Source, warnings: list[str]
 ) -> AsyncGenerator[Chunk, None]:
-    decoder = dialect.decoder()
-    async with aclosing(_events(reply, dialect)) as events:
+    decoder, framer = dialect.decoder(), FRAMINGS[dialect.framing]()
+    async with aclosing(_events(reply, framer)) as events:
         async for event in events:
             with _shaped():
                 chunks = decoder.feed(event)
             if decoder.done:
                 await _finished(reply, source)
-                warnings += decoder.warnings
+                warnings += [*decoder.warnings, *_undecodable(framer.replaced)]
             for chunk in chunks:
                 yield chunk
             if decoder.done:
@@ -167,8 +175,12 @@ async def _finished(reply: Reply, source: Source) -> None:
         raise
 
 
-async def _events(reply: Reply, dialect: WireProtocol) -> AsyncGenerator[StreamEvent, None]:
-    framer = FRAMINGS[dialect.framing]()
+def _undecodable(count: int) -> list[str]:
+    """Say how much of an answer was no UTF-8."""
+    return [f"{count} of the answer's characters were no UTF-8: each is now U+FFFD"] * (count > 0)
+
+
+async def _events(reply: Reply, framer: Framer) -> AsyncGenerator[StreamEvent, None]:
     try:
         async with aclosing(reply.chunks()) as blocks:
             async for data in blocks:

@@ -63,6 +63,26 @@ class Catalog:
         """Return the target with an id, or None."""
         return next((target for target in self.targets if target.id == target_id), None)
 
+    @property
+    def added(self) -> tuple[str, ...]:
+        """The names of the providers that were made in Python."""
+        return tuple(name for name, provider in self.providers.items() if not provider.file)
+
+    def targets_of(self, name: str) -> tuple[Target, ...]:
+        """Return a provider's targets."""
+        return tuple(target for target in self.targets if target.provider.name == name)
+
+    def changed(self, fresh: Catalog) -> frozenset[str]:
+        """Return the providers, and their targets' ids, that a new catalogue calls otherwise.
+
+        Those that it does not have are among them.
+        """
+        now = {name: provider.endpoint for name, provider in fresh.providers.items()}
+        names = {n for n, provider in self.providers.items() if now.get(n) != provider.endpoint}
+        left = {target.id for target in fresh.targets}
+        ids = (t.id for t in self.targets if t.provider.name in names or t.id not in left)
+        return frozenset({*names, *ids})
+
     def with_discovered(self, name: str, found: Sequence[Mapping[str, Any]]) -> Catalog:
         """Return the catalogue after a provider's server listed its models."""
         provider, source = self.providers[name], self.sources[name]
@@ -215,6 +235,7 @@ def _endpoint(data: Mapping[str, Any], workspace: Workspace, *, local: bool) -> 
         passed={name: Secret(environment[name]) for name in names},
         model_prefix=data.get("model_prefix", ""),
         farthest=farthest(address, local=local) if address else "public",
+        strict_model=data.get("strict_model"),
     )
 
 

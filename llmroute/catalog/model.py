@@ -28,6 +28,7 @@ __all__ = [
     "Timeouts",
     "WireRules",
     "authorised",
+    "key_of",
 ]
 
 Locality = Literal["local", "cloud"]
@@ -146,7 +147,8 @@ class Endpoint:
     `environment` holds the variables that its file sets for a program, `passed` those that the
     program gets from the process's own environment. `declared` are the protocols of its
     workspace that are declared in YAML, by name. `farthest` is how far the address that its host
-    name leads to may lie; `public` is not checked.
+    name leads to may lie; `public` is not checked. `strict_model` says whether an answer of
+    another model than the one asked fails; None: where the model was discovered.
     """
 
     transport: str
@@ -162,6 +164,7 @@ class Endpoint:
     model_prefix: str = ""
     declared: Mapping[str, Declaration] = field(default_factory=dict, repr=False, compare=False)
     farthest: Reach = "public"
+    strict_model: bool | None = None
 
     def variables(self) -> dict[str, str]:
         """Return the whole environment of a program, secrets revealed: for starting it only."""
@@ -281,3 +284,8 @@ def authorised(target: Target, auth: Auth) -> Target:
     """Return a target that is called with another credential."""
     endpoint = replace(target.provider.endpoint, auth=auth)
     return replace(target, provider=replace(target.provider, endpoint=endpoint))
+
+
+def key_of(provider: Provider) -> tuple[str, str | None]:
+    """Return what stays the same while a provider's server does: its name and address."""
+    return provider.name, provider.endpoint.base_url

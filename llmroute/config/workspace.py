@@ -28,7 +28,7 @@ from llmroute.config.settings_checks import Known, check_settings
 from llmroute.config.shipped import data_root
 from llmroute.errors import ConfigError
 
-__all__ = ["Workspace", "find_root", "load_workspace", "read_workspace"]
+__all__ = ["Workspace", "find_root", "load_workspace", "read_again", "read_workspace"]
 
 _PROVIDERS, _POLICIES, _SETTINGS = "providers.d", "policies", "llmroute.yaml"
 _PROTOCOLS = "protocols.d"
@@ -134,6 +134,12 @@ def read_workspace(
     now = os.environ if environment is None else environment
     workspace = Workspace(root, settings, usable, good, variables, fingerprint, protocols, now)
     return workspace, findings
+
+
+def read_again(workspace: Workspace) -> tuple[Workspace, list[Diagnostic]]:
+    """Read a workspace's files and variables as they are now; see `read_workspace`."""
+    now = workspace.variables
+    return read_workspace(workspace.root, None if now is os.environ else now)
 
 
 def _protocols(root: Path, providers: _Part, findings: list[Diagnostic]) -> Mapping[str, Document]:

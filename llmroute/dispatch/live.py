@@ -115,6 +115,10 @@ class LiveState:
         self._dropped = 0
         self._tick = self._step()
 
+    def learn(self, learn: bool) -> None:
+        """Learn from what targets count from now on, or no longer."""
+        self._learns = learn
+
     @property
     def version(self) -> int:
         """A number that grows with every change and with every step of the decay."""

@@ -11,7 +11,7 @@ from threading import Lock
 from llmroute.adapter.adapter import Adapter
 from llmroute.catalog.build import Catalog, Problem
 from llmroute.catalog.discovery import dialect_named, discover
-from llmroute.catalog.model import Discover, Endpoint, Provider
+from llmroute.catalog.model import Discover, Endpoint, Provider, key_of
 from llmroute.dispatch.portal import Portal
 from llmroute.errors import ErrorKind, TargetError
 
@@ -25,7 +25,7 @@ _NO_ANSWER = frozenset({ErrorKind.UNAVAILABLE, ErrorKind.TIMEOUT})
 
 #: A server's models, or why it cannot be used.
 Found = Sequence[dict[str, object]] | Problem
-OnFound = Callable[[str, Found], None]
+OnFound = Callable[[Provider, Found], None]
 
 
 class Refresher:
@@ -46,14 +46,14 @@ class Refresher:
         self._clock = clock
         self._portal = portal
         self._on_found = on_found
-        self._due: dict[str, float] = {}
-        self._running: dict[str, Future[None]] = {}
+        self._due: dict[tuple[str, str | None], float] = {}
+        self._running: dict[tuple[str, str | None], Future[None]] = {}
         self._lock = Lock()
 
     def never_answered(self, catalog: Catalog) -> list[Provider]:
         """Return the discovering providers of which nothing is known yet."""
         every = catalog.providers.values()
-        return [p for p in every if p.discover and p.name not in self._due]
+        return [p for p in every if p.discover and key_of(p) not in self._due]
 
     def due(self, catalog: Catalog) -> list[Provider]:
         """Return the providers whose interval has passed, or that were never asked."""
@@ -61,7 +61,7 @@ class Refresher:
         return [
             provider
             for provider in catalog.providers.values()
-            if provider.discover and now >= self._due.get(provider.name, never)
+            if provider.discover and now >= self._due.get(key_of(provider), never)
         ]
 
     def start(self, providers: Sequence[Provider]) -> list[Future[None]]:
@@ -75,10 +75,10 @@ class Refresher:
         await asyncio.gather(*(asyncio.shield(asyncio.wrap_future(f)) for f in started))
 
     def _started(self, provider: Provider) -> Future[None]:
-        running = self._running.get(provider.name)
+        running = self._running.get(key_of(provider))
         if running is None or running.done():
             running = self._portal().submit(self._learn(provider))
-            self._running[provider.name] = running
+            self._running[key_of(provider)] = running
         return running
 
     async def _learn(self, provider: Provider) -> None:
@@ -86,10 +86,10 @@ class Refresher:
         if spec is None:
             return
         found = await self._ask(provider, spec)
-        self._on_found(provider.name, found)
+        self._on_found(provider, found)
         failed = isinstance(found, Problem)
         wait = min(spec.interval, _AGAIN) if failed else spec.interval
-        self._due[provider.name] = self._clock() + wait
+        self._due[key_of(provider)] = self._clock() + wait
 
     async def _listed(self, endpoint: Endpoint, dialect: str) -> Sequence[dict[str, object]]:
         declared = endpoint.declared.get(dialect)

@@ -50,7 +50,7 @@ class Run:
         self._deadline = deadline
         self._on_attempt = on_attempt
         self._plan = Plan(decision)
-        self._account = Account(services.ledger, decision, services.pace.wall)
+        self._account = Account(services.ledger(), decision, services.pace.wall)
         self._last: TargetError | None = None
         self._failed_at: dict[str, float] = {}
         self._reread: set[str] = set()

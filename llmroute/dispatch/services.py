@@ -30,15 +30,16 @@ def _off() -> Ledger:
 class Services:
     """Who is called through, what is known of targets, and who keeps count of what.
 
-    All of it may be used from several threads and event loops. `on_rotated` takes a provider's
-    name and the credential that has replaced a refused one.
+    All of it may be used from several threads and event loops. `ledger` gives the present one, to
+    be kept for the whole of a request. `on_rotated` takes a provider's name and the credential
+    that has replaced a refused one.
     """
 
     adapter: Adapter
     live: LiveState
     health: Health
     pace: Pace
-    ledger: Ledger = field(default_factory=_off)
+    ledger: Callable[[], Ledger] = _off
     gates: Gates = field(default_factory=Gates)
     retries: RetryBudget = field(default_factory=RetryBudget)
     hedges: HedgeCount = field(default_factory=HedgeCount)

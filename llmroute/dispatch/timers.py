@@ -58,7 +58,7 @@ class Timers:
         self._cut_short = self.total < timeouts.total
         cut = self.first_token < first or self._cut_short
         self._help = "allow the request more time" if cut else "raise timeouts in the provider file"
-        self._hurried = cut and self.first_token < typical
+        self._hurried = self.first_token < min(first, typical)
         self._progressing = False
         self._progress_by = self.started + self.first_token
         what = "the first token" if streams else "the whole answer"

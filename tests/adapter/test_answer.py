@@ -9,7 +9,7 @@ from llmroute.adapter import collect
 from llmroute.adapter.answer import Tally, check_answer, check_model, check_prompt, unfolded
 from llmroute.errors import ErrorKind, TargetError
 from llmroute.types import Chunk, Request, Response, ToolCall, ToolCallDelta, Usage
-from tests.adapter.wire import target
+from tests.adapter.wire import at, target
 
 AIM = target(context_window=1000)
 
@@ -99,6 +99,19 @@ def test_the_model_that_answered(asked: str, served: str, same: bool) -> None:
     with pytest.raises(TargetError) as caught:
         check_model(served, found)
     assert caught.value.kind is ErrorKind.MODEL_MISSING
+
+
+@pytest.mark.parametrize("discovered", [False, True])
+@pytest.mark.parametrize("strict", [False, True])
+def test_strict_model_decides_for_all_models_of_an_endpoint(discovered: bool, strict: bool) -> None:
+    aim = at(replace(AIM, upstream="a", discovered=discovered), strict_model=strict)
+    assert check_model("a", aim) == []
+    if not strict:
+        assert "answered with b" in check_model("b", aim)[0]
+        return
+    with pytest.raises(TargetError) as caught:
+        check_model("b", aim)
+    assert caught.value.help == "load a there"
 
 
 WHOLE = Response(

@@ -183,7 +183,11 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
         ({"retry-after": "-1"}, None),
         ({"retry-after": "0"}, None),
         ({"retry-after": "soon"}, None),
-        ({"retry-after": "1000000000"}, 1e9),
+        ({"retry-after": "86400"}, 86_400.0),
+        ({"retry-after": "86401"}, None),
+        ({"retry-after": "1000000000"}, None),
+        ({"retry-after-ms": "1e12"}, None),
+        ({"retry-after": "Sun, 29 Nov 2026 12:00:00 GMT"}, None),
         ({}, None),
     ],
 )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -82,6 +85,44 @@ def test_closing_the_generator_closes_the_wire(make: Make) -> None:
 
     with ByteServer(_drip) as server:
         assert run(work(server.url, server.gone))
+
+
+def _links() -> list[str]:
+    """Return what this process holds open."""
+    found = []
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            found.append(str(entry.readlink()))
+    return found
+
+
+def test_breaking_off_leaves_no_descriptor_open(tmp_path: Path) -> None:
+    """Files and pipes are no sockets; looking at them must not keep them open."""
+
+    async def work(url: str) -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await asked(HttpTransport(), url, stream=True)
+
+    ends = os.pipe()
+    with ByteServer(_silent) as server, (tmp_path / "file").open("w"):
+        run(work(server.url))
+        assert server.gone.wait(1.0)
+        links = _links()
+        assert links.count(str(tmp_path / "file")) == 1
+        pipe = str(Path(f"/proc/self/fd/{ends[0]}").readlink())
+        assert links.count(pipe) == 2
+    for end in ends:
+        os.close(end)
+
+
+def test_an_error_that_is_kept_holds_no_connection_open(make: Make) -> None:
+    kept = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1\r\n\r\n{"
+    with ByteServer(kept) as server:
+        with pytest.raises(TargetError) as caught:
+            ask(make, server.url)
+        assert server.gone.wait(1.0)
+    assert caught.value.kind is K.MALFORMED
 
 
 def test_json_for_discovery(make: Make) -> None:

@@ -196,7 +196,7 @@ class World:
             live=self.live,
             health=self.health,
             pace=self.pace,
-            ledger=self.books,  # type: ignore[arg-type]
+            ledger=lambda: self.books,  # type: ignore[arg-type,return-value]
             gates=Gates(places),
         )
         self.dispatcher = Dispatcher(self.services)

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from llmroute.adapter.classify import LONGEST_WAIT
 from llmroute.adapter.declared.answers import text_or_none
 from llmroute.adapter.declared.expressions import Evaluate
 from llmroute.adapter.declared.scopes import ERROR
@@ -105,4 +106,4 @@ def _seconds(value: Any) -> float | None:
         wait = seconds(value) if isinstance(value, int | float | str) else 0.0
     except ValueError:
         return None
-    return wait if wait > 0 else None
+    return wait if 0 < wait <= LONGEST_WAIT else None

@@ -176,7 +176,11 @@ def _request(client: Client, call: Call, headers: WireHeaders, body: bytes | Non
 
 
 class HttpReply:
-    """An answer of `HttpTransport`."""
+    """An answer of `HttpTransport`.
+
+    Once closed it holds nothing of the wire any more: an error that refers to it must not keep a
+    connection open.
+    """
 
     def __init__(
         self,
@@ -185,10 +189,9 @@ class HttpReply:
         endpoint: Endpoint,
         give_back: Callable[[], None],
     ) -> None:
-        self._request: StreamRequest | None = request
-        self._response = response
+        self._wire: tuple[StreamRequest, Response, Callable[[], None]] | None
+        self._wire = (request, response, give_back)
         self._endpoint = endpoint
-        self._give_back = give_back
         self._ended = False
         self.status = response.status
         self.headers: Mapping[str, str] = {k.lower(): v for k, v in response.headers.items()}
@@ -197,10 +200,9 @@ class HttpReply:
         """Yield the body as it arrives, decompressed."""
         from pyreqwest.exceptions import DetailedPyreqwestError
 
-        reader = self._response.body_reader
-        while True:
+        while self._wire is not None:
             try:
-                data = await reader.read_chunk()
+                data = await self._wire[1].body_reader.read_chunk()
             except DetailedPyreqwestError as exc:
                 raise _read_error(exc, self.status, self._endpoint) from exc
             if data is None:
@@ -212,18 +214,19 @@ class HttpReply:
         """Read what a complete answer left on the wire, so that the connection can be kept."""
         from pyreqwest.exceptions import PyreqwestError
 
-        if self._ended:
+        if self._ended or self._wire is None:
             return
         with suppress(PyreqwestError, TimeoutError):
             async with asyncio.timeout(_DRAIN):
-                await self._response.body_reader.read_chunk()
+                await self._wire[1].body_reader.read_chunk()
 
     async def aclose(self) -> None:
         """Close the connection, or give it back where the body was read to its end."""
-        request, self._request = self._request, None
-        if request is not None:
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            request, _, give_back = wire
             await request.__aexit__(None, None, None)
-            self._give_back()
+            give_back()
 
 
 def _causes(exc: DetailedPyreqwestError) -> list[str]:

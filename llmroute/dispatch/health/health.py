@@ -7,7 +7,7 @@ them for people.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -166,6 +166,15 @@ class Health:
         self.passed(target, admission)
         with self._lock:
             self._limits.give_back(target, tokens, self._clock(), requests=1)
+
+    def forget(self, names: Collection[str]) -> None:
+        """Begin anew with providers and targets that are called otherwise from now on."""
+        with self._lock:
+            for name in names:
+                self._off.pop(name, None)
+                self._breakers.pop(name, None)
+                self._troubled.discard(name)
+            self._standing = None
 
     def _wait_if_told(self, target: Target, error: TargetError, now: float) -> None:
         """Stay away from a server that says when it will be less busy."""

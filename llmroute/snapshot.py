@@ -1,0 +1,196 @@
+"""One checked workspace as a router uses it: its catalogue, its policies, its settings.
+
+A router swaps whole snapshots, so that a decision never sees half of a change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, tzinfo
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from llmroute.catalog.build import Catalog, build_catalog
+from llmroute.catalog.model import key_of
+from llmroute.config.diagnostics import Diagnostic, did_you_mean
+from llmroute.config.protocols import is_shipped
+from llmroute.config.workspace import Workspace, read_again, read_workspace
+from llmroute.errors import ConfigError, UsageError
+from llmroute.policy.check import check_expressions
+from llmroute.policy.inputs import check_inputs
+from llmroute.policy.policy import Policy
+from llmroute.policy.source import policy_source
+from llmroute.types import Request, Route
+
+if TYPE_CHECKING:
+    from llmroute.dispatch.refresh import Found
+
+__all__ = ["Snapshot", "checked", "checked_again", "taken"]
+
+#: The policy where neither the caller nor `llmroute.yaml` names one.
+_DEFAULT_POLICY = "balanced"
+
+
+def checked(root: Path, environment: Mapping[str, str] | None) -> Workspace:
+    """Read a workspace and check all of it.
+
+    Raises:
+        ConfigError: a file is wrong; every finding of every file.
+
+    """
+    return _right(*read_workspace(root, environment))
+
+
+def checked_again(workspace: Workspace) -> Workspace:
+    """Read a workspace's files and variables as they are now, and check all of it.
+
+    Raises:
+        ConfigError: a file is wrong; every finding of every file.
+
+    """
+    return _right(*read_again(workspace))
+
+
+def _right(workspace: Workspace, found: list[Diagnostic]) -> Workspace:
+    found = [*found, *check_expressions(workspace)]
+    if not all(map(is_shipped, workspace.protocols.values())):
+        from llmroute.adapter.declared.check import check_declared
+
+        found += check_declared(workspace)
+    errors = [item for item in found if item.severity == "error"]
+    if errors:
+        raise ConfigError(errors)
+    return workspace
+
+
+def taken(name: str) -> UsageError:
+    """Return the error of two providers of one name."""
+    return UsageError(f'there is already a provider "{name}"; choose another name')
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """A workspace and the catalogue that was made of it, which discovery replaces.
+
+    Compiled policies are kept with the workspace that they are of.
+    """
+
+    workspace: Workspace
+    catalog: Catalog
+    _policies: dict[str, Policy] = field(default_factory=dict)
+    _foreign: WeakKeyDictionary[Policy, Policy] = field(default_factory=WeakKeyDictionary)
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> Snapshot:
+        """Build the catalogue of a checked workspace."""
+        return cls(workspace, build_catalog(workspace))
+
+    def with_catalog(self, catalog: Catalog) -> Snapshot:
+        """Return this with another catalogue."""
+        return replace(self, catalog=catalog)
+
+    def after(self, old: Snapshot, listed: Mapping[tuple[str, str | None], Found]) -> Snapshot:
+        """Return this with what was added to an older snapshot: by Python, and by servers.
+
+        `listed` is what each server answered last, by its `key_of`.
+
+        Raises:
+            UsageError: a file has taken the name of a provider that was added in Python.
+
+        """
+        from llmroute.dispatch.refresh import applied
+
+        catalog = self.catalog
+        for name in old.catalog.added:
+            if name in catalog.providers:
+                raise taken(name)
+            targets = old.catalog.targets_of(name)
+            catalog = catalog.with_provider(old.catalog.providers[name], targets)
+        for provider in catalog.providers.values():
+            found = listed.get(key_of(provider))
+            if found is not None and provider.discover:
+                catalog = applied(catalog, provider.name, found)
+        return self.with_catalog(catalog)
+
+    @cached_property
+    def settings(self) -> Mapping[str, Any]:
+        """The data of `llmroute.yaml`."""
+        return self.workspace.settings.data if self.workspace.settings else {}
+
+    @cached_property
+    def zone(self) -> tzinfo:
+        """The time zone of `now` in expressions: `timezone` of `llmroute.yaml`, else UTC."""
+        name = self.settings.get("timezone")
+        if name is None:
+            return UTC
+        from zoneinfo import ZoneInfo
+
+        return ZoneInfo(name)
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """The names of the policies."""
+        return tuple(sorted(self.workspace.policies))
+
+    @property
+    def default_policy(self) -> str:
+        """The policy that decides where the caller names none."""
+        name: str = self.settings.get("default_policy", _DEFAULT_POLICY)
+        return name
+
+    def policy(self, name: str | Policy | None = None) -> Policy:
+        """Return a policy by name or alias, the default one, or one from elsewhere, joined.
+
+        Raises:
+            UsageError: there is none of that name.
+
+        """
+        if isinstance(name, Policy):
+            return self._joined(name)
+        wanted = self._unaliased(name or self.default_policy).removeprefix("policy/")
+        if wanted not in self.workspace.policies:
+            hint = did_you_mean(wanted, self.policies) or f"known: {', '.join(self.policies)}"
+            raise UsageError(f'there is no policy "{wanted}"; {hint}')
+        if wanted not in self._policies:
+            documents = {n: doc.data for n, doc in self.workspace.policies.items()}
+            source = policy_source(wanted, documents, self.settings.get("require", ()))
+            self._policies[wanted] = Policy(source, self.workspace.fingerprint)
+        return self._policies[wanted]
+
+    def request(self, prompt: Any, target: str | None, fields: Mapping[str, Any]) -> Request:
+        """Build a request and check it against the declared inputs; see `Router.request`.
+
+        Raises:
+            UsageError: a field, label, target or provider is not known.
+
+        """
+        request = Request.of(prompt, **fields)
+        if target is not None:
+            request = Request.of(request, route=self._pinned(request.route, target))
+        return check_inputs(request, self.settings.get("inputs"))
+
+    def _joined(self, policy: Policy) -> Policy:
+        """Put the workspace's requirements before those of a policy from elsewhere."""
+        if policy in self._foreign.values() or policy in self._policies.values():
+            return policy
+        if policy not in self._foreign:
+            required = self.settings.get("require", ())
+            self._foreign[policy] = policy.joined(required, self.workspace.fingerprint)
+        return self._foreign[policy]
+
+    def _unaliased(self, name: str) -> str:
+        alias: str = self.settings.get("aliases", {}).get(name, name)
+        return alias
+
+    def _pinned(self, route: Route, name: str) -> Route:
+        wanted, providers = self._unaliased(name), self.catalog.providers
+        known = {*providers, *(target.id for target in self.catalog.targets)}
+        owner = providers.get(wanted.split("/", 1)[0])
+        may_appear = owner is not None and owner.discover is not None
+        if wanted not in known and not may_appear:
+            hint = did_you_mean(wanted, known) or "see `llmroute providers`"
+            raise UsageError(f'there is no target or provider "{wanted}"; {hint}')
+        return replace(route, only=(wanted,))
