@@ -82,6 +82,17 @@ def test_inputs_requirements_and_zone_are_those_of_the_new_files(router, bench):
     assert router._wall_clock().utcoffset().total_seconds() == 9 * 3600
 
 
+def test_a_policy_from_before_a_reload_has_each_requirement_once(router, bench):
+    text = "require: [{name: a, target: target.locality == 'local'}]\n"
+    (bench.root / "llmroute.yaml").write_text(text)
+    router.reload()
+    before = router.policy()
+    (bench.root / "llmroute.yaml").write_text(text.replace("}]", "}, {name: b, target: '`true`'}]"))
+    router.reload()
+    names = [item.name for item in router.decide("x", policy=before).source.require]
+    assert names == ["a", "b"]
+
+
 @pytest.mark.parametrize(
     ("file", "text", "place"),
     [

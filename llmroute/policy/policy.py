@@ -46,9 +46,10 @@ class Policy:
         self._seen: Sequence[Target] | None = None
 
     def joined(self, require: Sequence[Mapping[str, Any]], fingerprint: str) -> Policy:
-        """Return the policy with a workspace's requirements in front of its own."""
+        """Return the policy with a workspace's requirements, each once, in front of its own."""
         added = tuple(Require(r["name"], r["target"], r.get("when"), "workspace") for r in require)
-        source = replace(self.source, require=(*added, *self.source.require))
+        own = (item for item in self.source.require if item not in added)
+        source = replace(self.source, require=(*added, *own))
         return Policy(source, fingerprint)
 
     @property

@@ -29,7 +29,7 @@ endpoint:
 {more}models:
   - model: m
     context_window: {window}
-    capabilities: {{streaming: true, tools: true, json_schema: true, prefill: {prefill}}}
+    capabilities: {{streaming: {streaming}, tools: true, json_schema: true, prefill: {prefill}}}
     cost: {{input: {price}, output: 10}}
 """
 HTTP = 'transport: http\n  protocol: openai-chat\n  base_url: "{url}/v1"'
@@ -104,6 +104,7 @@ class Bench:
             "more": "",
             "window": 10_000_000,
             "prefill": "false",
+            "streaming": "true",
             "price": 1,
             **data,
         }

@@ -259,3 +259,31 @@ def test_row_43_usage_that_is_given_is_taken(bench: Bench, form: str) -> None:
         seen = bench.ask(form)
     assert seen.answered.usage == Usage(USAGE["prompt_tokens"], USAGE["completion_tokens"])
     assert seen.answered.cost == Decimal(9 + 40) / 1_000_000
+
+
+def _stalls(wire: Wire) -> None:
+    wire.send(OPEN_JSON + b"{")
+    wire.stall()
+
+
+@pytest.mark.parametrize(
+    ("say", "kind", "words"),
+    [
+        (http(json.dumps(whole())[:-20]), "malformed", "not JSON"),
+        (SHORT, "unavailable", "broke off its answer"),
+        (http(whole("", "stop", usage=EMPTY)), "empty", "the answer was empty"),
+        (http(b"x", 500), "transient", "x"),
+        (_stalls, "timeout", "waited for the whole answer (0.4 s)"),
+        (lambda wire: wire.stall(), "timeout", "waited for the whole answer (0.4 s)"),
+    ],
+    ids=["truncated", "short", "empty", "500", "stall", "silence"],
+)
+def test_targets_that_do_not_stream(bench: Bench, say: Say, kind: str, words: str) -> None:
+    """Asked for a whole answer, without a stream underneath."""
+    with FaultServer(say) as server:
+        bench.first(server.url, streaming="false", timeouts="{first_token: 100ms, total: 400ms}")
+        seen = bench.ask()
+        assert server.all_gone()
+        assert b'"stream":true' not in server.requests[0]
+    failed_over(seen, kind, words)
+    assert seen.first.duration < 1.0
