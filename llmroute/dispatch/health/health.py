@@ -88,14 +88,15 @@ class Health:
             off = self._off_now(target, now)
             if off is not None:
                 return off
-            breaker = self._breakers.get(target.id)
-            if breaker is None or breaker.quiet:
+            circuits = [item for item in self._circuits(target) if not item.quiet]
+            if not circuits:
                 return Admission()
-            until = breaker.open_until(now)
-            if until is not None:
-                return Admission() if insist else self._circuit(breaker, until, now)
+            shut = ((until, item) for item in circuits if (until := item.open_until(now)))
+            if (found := next(shut, None)) is not None:
+                return Admission() if insist else self._circuit(found[1], found[0], now)
             self._standing = None
-            return Admission(probe=breaker.begin_probe(now))
+            probes = [item.begin_probe(now) for item in circuits]
+            return Admission(probe=any(probes))
 
     def ready(self, target: Target) -> tuple[float, str]:
         """Return when the target's rate limit allows the next call, and why not earlier."""
@@ -131,35 +132,42 @@ class Health:
             for name in (target.id, target.provider.name):
                 if self._off.pop(name, None):
                     self._standing = None
-            self._breaker(target).succeeded(now, probe=admission.probe)
-            self._note_circuit(target, admission)
+            self._breaker(target.id).succeeded(now, probe=admission.probe)
+            self._host_answered(target, admission, now)
+            self._note_circuits(target, admission)
 
     def failed(self, target: Target, error: TargetError, admission: Admission) -> bool | None:
         """Note a failed call; return False where it says that the target is unwell, else None."""
         effect = effect_of(error)
         with self._lock:
-            now, breaker = self._clock(), self._breaker(target)
+            now, why, probe = self._clock(), _short(error), admission.probe
+            breaker = self._breaker(target.id)
+            if effect == "absent":  # and so is everything else behind that address
+                host = self._breaker(target.provider.name)
+                host.failed(now, why, probe=probe, nobody_listens=True)
+            elif effect != "none":
+                self._host_answered(target, admission, now)
             if effect in ("failed", "absent"):
-                breaker.failed(
-                    now, _short(error), probe=admission.probe, nobody_listens=effect == "absent"
-                )
-                self._wait_if_told(target, error, now)
+                breaker.failed(now, why, probe=probe)
             else:
-                breaker.passed(probe=admission.probe)
+                breaker.passed(probe=probe)
+            self._wait_if_told(target, error, now)
             if effect == "limit":
                 self._limits.limited(target, error.retry_after, now)
                 self._note_limit(target.limit_scope, now)
             elif effect in _OFF:
                 name = target.id if effect == "model" else target.provider.name
                 self._switch_off(name, effect, error, now)
-            self._note_circuit(target, admission)
+            self._note_circuits(target, admission)
         return False if effect in ("failed", "absent") else None
 
     def passed(self, target: Target, admission: Admission) -> None:
         """Note a call that ended without saying anything, as when the caller went away."""
         with self._lock:
-            self._breaker(target).passed(probe=admission.probe)
-            self._note_circuit(target, admission)
+            self._breaker(target.id)
+            for breaker in self._circuits(target):
+                breaker.passed(probe=admission.probe)
+            self._note_circuits(target, admission)
 
     def unmade(self, target: Target, admission: Admission, tokens: int) -> None:
         """Note that a call was not made after it `began`: it counts against no limit."""
@@ -183,18 +191,30 @@ class Health:
             self._limits.limited(target, error.retry_after, now, answer)
             self._note_limit(target.limit_scope, now)
 
-    def _breaker(self, target: Target) -> Breaker:
-        breaker = self._breakers.get(target.id)
+    def _breaker(self, name: str) -> Breaker:
+        breaker = self._breakers.get(name)
         if breaker is None:
-            breaker = self._breakers[target.id] = Breaker(self._random)
+            breaker = self._breakers[name] = Breaker(self._random)
         return breaker
 
-    def _note_circuit(self, target: Target, admission: Admission) -> None:
-        """Keep the set of targets whose circuit is not simply closed."""
-        troubled = not self._breakers[target.id].quiet
-        if admission.probe or troubled != (target.id in self._troubled):
-            self._standing = None
-            (self._troubled.add if troubled else self._troubled.discard)(target.id)
+    def _circuits(self, target: Target) -> list[Breaker]:
+        """Return the breakers of a target: its own, and its host's where nobody was there once."""
+        found = (self._breakers.get(name) for name in (target.id, target.provider.name))
+        return [breaker for breaker in found if breaker is not None]
+
+    def _host_answered(self, target: Target, admission: Admission, now: float) -> None:
+        host = self._breakers.get(target.provider.name)
+        if host is not None:
+            host.succeeded(now, probe=admission.probe)
+
+    def _note_circuits(self, target: Target, admission: Admission) -> None:
+        """Keep the set of those whose circuit is not simply closed."""
+        for name in (target.id, target.provider.name):
+            breaker = self._breakers.get(name)
+            troubled = breaker is not None and not breaker.quiet
+            if admission.probe or troubled != (name in self._troubled):
+                self._standing = None
+                (self._troubled.add if troubled else self._troubled.discard)(name)
 
     def _note_limit(self, scope: str, now: float) -> None:
         if self._limits.ready(scope, now)[0] > now:
@@ -229,17 +249,40 @@ class Health:
         """Return the standing, and until when it holds if nothing else happens."""
         out: dict[str, Outage] = {}
         ramping: dict[str, float] = {}
+        changes = [self._add_circuits(targets, now, out, ramping)]
+        changes.append(self._add_limits(targets, now, out))
+        off = {name: item for name, item in self._off.items() if now < item.until}
+        change = min([*changes, *(item.until for item in off.values())])
+        if not (out or off or ramping):
+            return IN_SERVICE, change
+        return Standing(out, {name: item.problem for name, item in off.items()}, ramping), change
+
+    def _add_circuits(
+        self,
+        targets: Sequence[Target],
+        now: float,
+        out: dict[str, Outage],
+        ramping: dict[str, float],
+    ) -> float:
+        """Add open circuits and those that have just closed; return when that changes."""
         change = _FOREVER
         for name in sorted(self._troubled):
             breaker = self._breakers[name]
             until, share = breaker.open_until(now), breaker.share(now)
             change = min(change, breaker.next_change(now))
+            concerned = [t.id for t in targets if name in (t.id, t.provider.name)]
             if until is not None:
-                out[name] = self._circuit(breaker, until, now)
+                outage = self._circuit(breaker, until, now)
+                out |= {each: outage for each in concerned if each not in out}
             elif share < 1.0:
-                ramping[name] = share
+                ramping |= {each: min(share, ramping.get(each, 1.0)) for each in concerned}
             elif breaker.quiet:
                 self._troubled.discard(name)
+        return change
+
+    def _add_limits(self, targets: Sequence[Target], now: float, out: dict[str, Outage]) -> float:
+        """Add the rate limits that are used up; return when that changes."""
+        change = _FOREVER
         for scope in sorted(self._limited):
             until, why = self._limits.ready(scope, now)
             if until <= now:
@@ -249,11 +292,7 @@ class Health:
             reason = f"its rate limit is used up until {self._told(until, now)}: {why}"
             outage = Outage(reason, "it is called again then", "limit", until)
             out |= {t.id: outage for t in targets if t.limit_scope == scope}
-        problems = {name: off.problem for name, off in self._off.items() if now < off.until}
-        change = min([change, *(off.until for off in self._off.values() if now < off.until)])
-        if not (out or problems or ramping):
-            return IN_SERVICE, change
-        return Standing(out, problems, ramping), change
+        return change
 
     def _told(self, until: float, now: float) -> str:
         """Return a time of the clock as people tell it."""

@@ -44,13 +44,19 @@ def error(kind=ErrorKind.TRANSIENT, **fields):
 REFUSED = error(ErrorKind.UNAVAILABLE, code="connection_refused")
 
 
+def trip(health, target):
+    """Five calls in a row fail: the circuit of that target alone opens."""
+    for _ in range(5):
+        assert health.failed(target, error(), Admission()) is False
+
+
 def test_everybody_is_in_service_at_first(health):
     assert health.standing(ALL) is IN_SERVICE
     assert health.admit(A1) == Admission()
 
 
 def test_an_open_circuit_is_out_until_its_time(health, clock):
-    assert health.failed(A1, REFUSED, Admission()) is False
+    trip(health, A1)
     (outage,) = health.standing(ALL).out.values()
     assert list(health.standing(ALL).out) == ["a/1"]
     assert outage.kind == "circuit"
@@ -63,8 +69,22 @@ def test_an_open_circuit_is_out_until_its_time(health, clock):
     assert health.standing(ALL) is IN_SERVICE
 
 
+def test_where_nobody_listens_all_of_a_provider_is_out_and_one_call_probes(health, clock):
+    assert health.failed(A1, REFUSED, Admission()) is False
+    assert set(health.standing(ALL).out) == {"a/1", "a/2"}
+    assert isinstance(health.admit(A2), Problem)
+    assert health.admit(A2, insist=True) == Admission()
+    assert health.admit(B1) == Admission()
+    clock.now = 1005.0
+    probe = health.admit(A2)
+    assert probe == Admission(probe=True)
+    assert set(health.standing(ALL).out) == {"a/1", "a/2"}
+    health.failed(A2, error(status=500), probe)  # somebody is there again, though unwell
+    assert health.standing(ALL).ramping == {"a/1": 0.1, "a/2": 0.1}
+
+
 def test_one_call_at_a_time_probes_and_a_lost_one_is_given_up(health, clock):
-    health.failed(A1, REFUSED, Admission())
+    trip(health, A1)
     clock.now = 1006.0
     assert health.admit(A1) == Admission(probe=True)
     assert isinstance(health.admit(A1), Problem)
@@ -75,7 +95,7 @@ def test_one_call_at_a_time_probes_and_a_lost_one_is_given_up(health, clock):
 
 
 def test_a_good_probe_brings_a_target_back_step_by_step(health, clock):
-    health.failed(A1, REFUSED, Admission())
+    trip(health, A1)
     clock.now = 1010.0
     health.succeeded(A1, health.admit(A1))
     assert health.standing(ALL).ramping == {"a/1": 0.1}
@@ -88,7 +108,7 @@ def test_a_good_probe_brings_a_target_back_step_by_step(health, clock):
 
 @pytest.mark.parametrize("how", ["passed", "limited"])
 def test_a_probe_that_says_nothing_leaves_the_circuit_half_open(how, health, clock):
-    health.failed(A1, REFUSED, Admission())
+    trip(health, A1)
     clock.now = 1010.0
     probe = health.admit(A1)
     if how == "passed":
@@ -158,12 +178,12 @@ def test_calls_that_were_refused_together_count_as_one(health, clock):
 
 
 def test_the_same_object_is_returned_until_something_changes(health, clock):
-    health.failed(A1, REFUSED, Admission())
+    trip(health, A1)
     first = health.standing(ALL)
     assert health.standing(ALL) is first
     health.failed(B1, error(), Admission())  # one failure opens nothing
     assert health.standing(ALL) is first
-    health.failed(B1, REFUSED, Admission())
+    trip(health, B1)
     assert set(health.standing(ALL).out) == {"a/1", "b/1"}
 
 
