@@ -24,12 +24,11 @@ from typing import TYPE_CHECKING, Any, Self
 from llmroute.catalog.build import Catalog
 from llmroute.catalog.model import Auth, Provider, Target, key_of
 from llmroute.config.workspace import Workspace, find_root
-from llmroute.dispatch.allowances import allowances
 from llmroute.dispatch.health.health import Health
+from llmroute.dispatch.ledgers import Ledgers
 from llmroute.dispatch.live import LiveState
 from llmroute.errors import UsageError
 from llmroute.ledger.ledger import Ledger
-from llmroute.ledger.settings import ledger_settings, open_ledger
 from llmroute.policy.engine.decision import Decision
 from llmroute.policy.policy import Policy
 from llmroute.policy.scoring.context import Surroundings
@@ -52,8 +51,6 @@ __all__ = ["Prompt", "Router"]
 
 #: What may be asked: a prompt, messages in the OpenAI chat shape, or a whole request.
 Prompt = str | Sequence[Message] | Request
-#: Seconds that the first decision waits to learn what budgets have spent.
-_LOOK = 2.0
 
 
 class Router:
@@ -87,9 +84,7 @@ class Router:
         self._health = Health(clock, self._now, self._random)
         learn = _learns(self._snapshot)
         self._live = LiveState(clock, learn=learn, quota=self._health.headroom)
-        self._ledger = ledger or open_ledger(workspace)
-        self._retired: list[Ledger] = []
-        self._looked = False
+        self._ledgers = Ledgers(workspace, ledger)
 
     @classmethod
     def load(
@@ -134,14 +129,8 @@ class Router:
                 old = self._snapshot
                 self._snapshot = fresh.after(old, self._listed)
                 self._live.learn(_learns(fresh))
-                self._change_ledger(old.workspace, fresh.workspace)
+                self._ledgers.change(fresh.workspace)
                 self._health.forget(old.catalog.changed(self.catalog))
-
-    def _change_ledger(self, old: Workspace, new: Workspace) -> None:
-        """Go on with another ledger where its settings changed; calls end in the old one."""
-        if ledger_settings(old) != ledger_settings(new):
-            self._retired.append(self._ledger)
-            self._ledger, self._looked = open_ledger(new), False
 
     @property
     def workspace(self) -> Workspace:
@@ -151,7 +140,7 @@ class Router:
     @property
     def ledger(self) -> Ledger:
         """What is written down of calls and money, and what went wrong with that (`alarms`)."""
-        return self._ledger
+        return self._ledgers.present
 
     @property
     def catalog(self) -> Catalog:
@@ -235,14 +224,11 @@ class Router:
         )
 
     def _surroundings(self, snapshot: Snapshot, *, assume_usable: bool) -> Surroundings:
-        targets, ledger, now = snapshot.catalog.targets, self._ledger, self._now()
-        standing = IN_SERVICE if assume_usable else self._health.standing(targets)
-        if not ledger.budgets:
-            return Surroundings(now, self._live, standing=standing)
-        if not self._looked:
-            self._looked = ledger.look().wait(_LOOK)
-        left = allowances(ledger, snapshot.zone)
-        return Surroundings(now, self._live, ledger.shares(), standing, left)
+        standing = IN_SERVICE
+        if not assume_usable:
+            standing = self._health.standing(snapshot.catalog.targets)
+        spent, left = self._ledgers.budgets(snapshot.zone)
+        return Surroundings(self._now(), self._live, spent, standing, left)
 
     async def acomplete(
         self,
@@ -370,41 +356,31 @@ class Router:
             await self._built.aclose()
         import asyncio
 
-        await asyncio.to_thread(self._close_ledgers)
+        await asyncio.to_thread(self._ledgers.close)
 
     def close(self) -> None:
         """Close every connection, from plain code; safe to call twice."""
         if self._built is not None:
             self._built.close()
-        self._close_ledgers()
-
-    def _close_ledgers(self) -> None:
-        for ledger in (*self._retired, self._ledger):
-            ledger.close()
+        self._ledgers.close()
 
     @property
     def _engine(self) -> Engine:
         """What calls others, loaded when something is called first."""
         with self._building:
             if self._built is None:
-                self._built = self._build()
+                from llmroute.dispatch.engine import build_engine
+
+                self._built = build_engine(
+                    self._live,
+                    self._health,
+                    lambda: self._ledgers.present,
+                    adapter=self._adapter,
+                    pace=self._pace,
+                    on_rotated=self._rotated,
+                    on_found=self._found,
+                )
             return self._built
-
-    def _build(self) -> Engine:
-        from llmroute.adapter.adapter import Adapter
-        from llmroute.dispatch.engine import Engine
-        from llmroute.dispatch.pace import Pace
-        from llmroute.dispatch.services import Services
-
-        services = Services(
-            self._adapter or Adapter(),
-            self._live,
-            self._health,
-            self._pace or Pace(),
-            lambda: self._ledger,
-            on_rotated=self._rotated,
-        )
-        return Engine(services, self._found)
 
     def _wall_clock(self) -> datetime:
         return datetime.now(self._snapshot.zone)

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from threading import Lock
 
+from llmroute.adapter.adapter import Adapter
+from llmroute.catalog.model import Auth
 from llmroute.dispatch.dispatcher import Dispatcher
+from llmroute.dispatch.health.health import Health
+from llmroute.dispatch.live import LiveState
+from llmroute.dispatch.pace import Pace
 from llmroute.dispatch.portal import Portal
 from llmroute.dispatch.refresh import OnFound, Refresher
 from llmroute.dispatch.services import Services
+from llmroute.ledger.ledger import Ledger
 
-__all__ = ["Engine"]
+__all__ = ["Engine", "build_engine"]
 
 
 class Engine:
@@ -48,3 +55,20 @@ class Engine:
         portal.run(self.adapter.aclose())
         portal.close()
         self._portal = None
+
+
+def build_engine(
+    live: LiveState,
+    health: Health,
+    ledger: Callable[[], Ledger],
+    *,
+    adapter: Adapter | None,
+    pace: Pace | None,
+    on_rotated: Callable[[str, Auth], None],
+    on_found: OnFound,
+) -> Engine:
+    """Build what calls others; without an adapter or a pace, with the usual ones."""
+    services = Services(
+        adapter or Adapter(), live, health, pace or Pace(), ledger, on_rotated=on_rotated
+    )
+    return Engine(services, on_found)
