@@ -82,7 +82,7 @@ class Router:
         self._random = random or Random()  # noqa: S311 - it spreads load, it guards nothing
         clock = pace.clock if pace else time.monotonic
         self._health = Health(clock, self._now, self._random)
-        learn = _learns(self._snapshot)
+        learn = self._snapshot.learns
         self._live = LiveState(clock, learn=learn, quota=self._health.headroom)
         self._ledgers = Ledgers(workspace, ledger)
 
@@ -128,7 +128,7 @@ class Router:
             with self._lock:
                 old = self._snapshot
                 self._snapshot = fresh.after(old, self._listed)
-                self._live.learn(_learns(fresh))
+                self._live.learn(fresh.learns)
                 self._ledgers.change(fresh.workspace)
                 self._health.forget(old.catalog.changed(self.catalog))
 
@@ -396,7 +396,3 @@ class Router:
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self.aclose()
-
-
-def _learns(snapshot: Snapshot) -> bool:
-    return bool(snapshot.settings.get("estimates", {}).get("learn"))

@@ -120,6 +120,11 @@ class Snapshot:
         """The data of `llmroute.yaml`."""
         return self.workspace.settings.data if self.workspace.settings else {}
 
+    @property
+    def learns(self) -> bool:
+        """Whether estimates learn from answers (`estimates.learn`)."""
+        return bool(self.settings.get("estimates", {}).get("learn"))
+
     @cached_property
     def zone(self) -> tzinfo:
         """The time zone of `now` in expressions: `timezone` of `llmroute.yaml`, else UTC."""
