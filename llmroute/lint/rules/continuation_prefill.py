@@ -38,17 +38,21 @@ __all__ = ["RULE"]
 
 
 def _check(project: Project) -> Iterator[Diagnostic]:
-    if project.catalog is None or _some_can(project):
+    wanting = [
+        document
+        for document in project.policies.values()
+        if (document.data.get("fallback") or {}).get("continuation")
+    ]
+    if not wanting or project.catalog is None or _some_can(project):
         return
-    for document in project.policies.values():
-        if (document.data.get("fallback") or {}).get("continuation"):
-            yield document.diagnostic(
-                RULE.name,
-                "no target can continue an answer that broke off: none has `prefill`",
-                ("fallback", "continuation"),
-                help="write prefill: true under the capabilities of one that can, or remove this",
-                severity="warning",
-            )
+    for document in wanting:
+        yield document.diagnostic(
+            RULE.name,
+            "no target can continue an answer that broke off: none has `prefill`",
+            ("fallback", "continuation"),
+            help="write prefill: true under the capabilities of one that can, or remove this",
+            severity="warning",
+        )
 
 
 def _some_can(project: Project) -> bool:
