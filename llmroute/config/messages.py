@@ -138,7 +138,8 @@ def _wrong_type(
     if not path:
         return _wrong_root(value, context)
     kinds = [kind for branch in branches for kind in _kinds(branch)]
-    wanted = any_of(list(dict.fromkeys(word for branch in branches for word in _words(branch))))
+    words = list(dict.fromkeys(word for branch in branches for word in _words(branch)))
+    wanted = any_of(words or [TYPES["null"]])
     got = "that" if _secret(path) and isinstance(value, str) else type_of(value)
     message = f"{name_of(path)} must be {wanted}, not {got}"
     if value is None:

@@ -50,6 +50,7 @@ def told(schema: Mapping[str, Any], written: str) -> list[tuple[str, str, str | 
             "schema-type",
             '`key` must be false or a map (`key: value`), not text "no one"',
         ),
+        ({"type": "null"}, "1", "schema-type", "`key` must be nothing, not the number 1"),
         (NONE, "1", "schema-enum", "`key` must be null, not 1"),
         (MIXED, "true", "schema-enum", "`key` must be auto, false, 3 or null, not true"),
         (WORDS, "[a]", "schema-type", "`key` must be none, all or a whole number, not a list"),

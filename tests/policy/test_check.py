@@ -7,7 +7,6 @@ import pytest
 from llmroute.config.yaml import parse
 from llmroute.policy import check_policy, check_workspace
 
-
 BUDGETS = "budgets: [{name: team, scope: {tag: x}, period: month, amount: 5, hard: true}]\n"
 
 

@@ -175,7 +175,7 @@ class _Maker:
         models: list[Mapping[str, Any]] = [{}, *source.get("models", ())]
         open_ended = [{**shared, **own} for own in models if "max_output" not in own]
         if "max_output" in self._listing.limits and any(data.get("cost") for data in open_ended):
-            self.why_not.append(f"any max_output may be listed, as {use.text!r} depends on it")
+            self.why_not.append(f"{use.text!r} depends on max_output, which may be listed")
 
     def _combinations(self) -> list[dict[str, Any]]:
         parts = [self._localities(), *self._able(), *self._limits(), *self._sizes()]
