@@ -41,6 +41,10 @@ def _wants_another_type(branch: list[Any], error: Any) -> bool:
             return True
         if inner.kind.name in ("enum", "const") and isinstance(error.instance, dict | list):
             return True
+        if inner.kind.name == "const" and type(inner.kind.expected_value) is not type(
+            error.instance
+        ):
+            return True
     return False
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from llmroute.config.document import Document
 
-__all__ = ["Context", "Path"]
+__all__ = ["Context", "Path", "options_of"]
 
 #: A path into the data: keys and 0-based item numbers.
 Path = list[str | int]
@@ -65,6 +65,11 @@ class Context:
         found = self.property(path).get("examples") if path else None
         found = found or self.resolved(self.property(path)).get("examples")
         return list(found or (nearer or {}).get("examples", ()))
+
+
+def options_of(schema: Mapping[str, Any]) -> list[Any]:
+    """Return the only values that a schema takes (`const`, `enum`), empty where it lists none."""
+    return [schema["const"]] if "const" in schema else list(schema.get("enum", ()))
 
 
 def _into(node: Mapping[str, Any], step: str | int, context: Context) -> Mapping[str, Any]:

@@ -7,11 +7,20 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from llmroute.config.diagnostics import Diagnostic, closest, did_you_mean
-from llmroute.config.lookup import Context, Path
+from llmroute.config.lookup import Context, Path, options_of
 from llmroute.config.mending import auth_help, mended, of_other_type, shorter
 from llmroute.config.numerals import number_help, share_help
 from llmroute.config.redact import variable_name
-from llmroute.config.wording import TYPES, any_of, name_of, show, type_of, written
+from llmroute.config.wording import (
+    TYPES,
+    any_of,
+    kind_of,
+    name_of,
+    plain,
+    show,
+    type_of,
+    written,
+)
 
 __all__ = ["describe"]
 
@@ -104,21 +113,33 @@ def _forbidden(error: Any, path: Path, context: Context) -> Iterator[Diagnostic]
 
 def _type(error: Any, path: Path, context: Context) -> Iterator[Diagnostic]:
     schema = context.failing(error)
-    yield _wrong_type(_kinds(schema), error, path, context, schema)
+    yield _wrong_type([schema], error, path, context, schema)
 
 
 def _kinds(schema: Mapping[str, Any]) -> list[str]:
-    kind = schema.get("type", "string")
+    kind = schema.get("type") or [kind_of(option) for option in options_of(schema)] or "string"
     return [kind] if isinstance(kind, str) else list(kind)
 
 
+def _words(schema: Mapping[str, Any]) -> list[str]:
+    """Say what a schema takes: its only values, else types."""
+    only = [plain(option) for option in options_of(schema)]
+    return only or [TYPES[kind] for kind in _kinds(schema) if kind != "null"]
+
+
 def _wrong_type(
-    kinds: list[str], error: Any, path: Path, context: Context, schema: Mapping[str, Any]
+    branches: list[Mapping[str, Any]],
+    error: Any,
+    path: Path,
+    context: Context,
+    schema: Mapping[str, Any],
 ) -> Diagnostic:
     value = error.instance
     if not path:
         return _wrong_root(value, context)
-    wanted = any_of([TYPES[kind] for kind in dict.fromkeys(kinds) if kind != "null"])
+    kinds = [kind for branch in branches for kind in _kinds(branch)]
+    words = list(dict.fromkeys(word for branch in branches for word in _words(branch)))
+    wanted = any_of(words or [TYPES["null"]])
     got = "that" if _secret(path) and isinstance(value, str) else type_of(value)
     message = f"{name_of(path)} must be {wanted}, not {got}"
     if value is None:
@@ -169,7 +190,7 @@ def _misspelt(path: Path, context: Context) -> str | None:
 
 
 def _enum(error: Any, path: Path, context: Context) -> Iterator[Diagnostic]:
-    options = [str(option) for option in context.failing(error).get("enum", ())]
+    options = [plain(option) for option in options_of(context.failing(error))]
     value = error.instance
     if _secret(path):
         message = f"{name_of(path)} must be none, or a map that refers to a secret"
@@ -179,6 +200,8 @@ def _enum(error: Any, path: Path, context: Context) -> Iterator[Diagnostic]:
     got = show(value) if isinstance(value, str | int | float) else type_of(value)
     message = f"{name_of(path)} must be {any_of(options)}, not {got}"
     help_text = did_you_mean(value, options) if isinstance(value, str) else None
+    if len(options) == 1:
+        help_text = written(options_of(context.failing(error)), path)
     yield context.document.diagnostic("schema-enum", message, path, help=help_text)
 
 
@@ -274,8 +297,7 @@ def _choice(error: Any, path: Path, context: Context) -> Iterator[Diagnostic]:
     branches = [context.resolved(branch) for branch in schema.get(error.kind.name, ())]
     keys = [branch["required"][0] for branch in branches if set(branch) == {"required"}]
     if not keys:
-        kinds = [kind for branch in branches for kind in _kinds(branch)]
-        yield _wrong_type(kinds, error, path, context, schema)
+        yield _wrong_type(branches, error, path, context, schema)
         return
     known = context.properties(path)
     if context.document.partial(path):

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llmroute.config.scalars import quoted
 
-__all__ = ["TYPES", "any_of", "name_of", "show", "type_of", "written", "yaml_of"]
+__all__ = [
+    "TYPES",
+    "any_of",
+    "kind_of",
+    "name_of",
+    "plain",
+    "show",
+    "type_of",
+    "written",
+    "yaml_of",
+]
 
 #: JSON Schema's types in words.
 TYPES = {
@@ -21,6 +31,14 @@ TYPES = {
     "boolean": "true or false",
     "null": "nothing",
 }
+_KINDS: Mapping[type, str] = {
+    dict: "object",
+    list: "array",
+    str: "string",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+}
 _SHOWN = 40
 _PLAIN = re.compile(r"[A-Za-z0-9/](?:[A-Za-z0-9_./ -]|:(?=[^\s]))*\Z")
 
@@ -29,6 +47,16 @@ def show(value: Any) -> str:
     """Show a value as the file would hold it, cut where it is long."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+def plain(value: Any) -> str:
+    """Show one of the values that a key takes: text as it is, anything else as the file has it."""
+    return value if isinstance(value, str) else show(value)
+
+
+def kind_of(value: Any) -> str:
+    """Return the JSON Schema type of a value."""
+    return _KINDS.get(type(value), "null")
 
 
 def name_of(path: Sequence[str | int]) -> str:

@@ -56,12 +56,12 @@ def check_workspace(document: Document) -> list[Diagnostic]:
 
 
 def _unenforced(document: Document) -> Iterator[Diagnostic]:
-    """Say that budgets are read but not yet held: a limit that does nothing must not look safe."""
-    if document.data.get("budgets"):
-        message = "budgets are not enforced by this version: nothing counts what was spent"
-        help_text = "bound single requests with route.max_cost meanwhile"
+    """Refuse budgets without a ledger: a limit that does nothing must not look safe."""
+    if document.data.get("budgets") and document.data.get("ledger") is False:
+        message = "budgets cannot hold with `ledger: false`: nothing counts what was spent"
+        help_text = "remove `ledger: false`, or the budgets"
         yield document.diagnostic(
-            "budget-unenforced", message, ("budgets",), key=True, help=help_text, severity="warning"
+            "budget-unenforced", message, ("budgets",), key=True, help=help_text
         )
 
 

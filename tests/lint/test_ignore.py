@@ -12,8 +12,8 @@ from llmroute.lint import lint
 from llmroute.lint.fix import fixes
 from llmroute.lint.ignore import ignores
 
-BUDGETS = "budgets: [{name: a, scope: {tag: x}, period: month, amount: 2, hard: true}]"
-RULE = "budget-unenforced"
+IDLE = "rules: [{name: a, weight: 0, prefer: price}]"
+RULE = "weight-zero"
 
 
 def _document(text: str) -> Document:
@@ -22,9 +22,11 @@ def _document(text: str) -> Document:
     return document
 
 
-def _lint(root: Path, settings: str) -> list[Diagnostic]:
-    (root / "llmroute.yaml").write_text(settings)
-    return [item for item in lint([root / "llmroute.yaml"], {}) if item.file == "llmroute.yaml"]
+def _lint(root: Path, text: str) -> list[Diagnostic]:
+    (root / "llmroute.yaml").write_text("timezone: UTC\n")
+    (root / "policies").mkdir()
+    (root / "policies" / "p.yaml").write_text(f"{text}policy: p\n")
+    return lint([root / "policies" / "p.yaml"], {}, analyses=False)
 
 
 @pytest.fixture(autouse=True)
@@ -36,10 +38,10 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     "text",
     [
-        f"{BUDGETS} # llmroute: ignore[{RULE}] counted elsewhere\n",
-        f"# llmroute: ignore[{RULE}] counted elsewhere\n{BUDGETS}\n",
-        f"# llmroute:ignore[ {RULE} ]: counted elsewhere\n# and more\n{BUDGETS}\n",
-        f"#llmroute: ignore[{RULE}] counted elsewhere\r\n{BUDGETS}\r\n",
+        f"{IDLE} # llmroute: ignore[{RULE}] counted elsewhere\n",
+        f"# llmroute: ignore[{RULE}] counted elsewhere\n{IDLE}\n",
+        f"# llmroute:ignore[ {RULE} ]: counted elsewhere\n# and more\n{IDLE}\n",
+        f"#llmroute: ignore[{RULE}] counted elsewhere\r\n{IDLE}\r\n",
     ],
 )
 def test_a_finding_is_ignored(root: Path, text: str) -> None:
@@ -49,16 +51,16 @@ def test_a_finding_is_ignored(root: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "rules"),
     [
-        (f"{BUDGETS} # llmroute: ignore[{RULE}]\n", {RULE, "ignore-reason"}),
-        (f"{BUDGETS} # llmroute: ignore because\n", {RULE, "ignore-unknown"}),
-        (f"{BUDGETS} # llmroute: ignore[] because\n", {RULE, "ignore-unknown"}),
-        (f"{BUDGETS} # llmroute: ignore[budget-unenforce] x\n", {RULE, "ignore-unknown"}),
-        (f"{BUDGETS}\n# llmroute: ignore[{RULE}] below it\n", {RULE, "ignore-unused"}),
-        (f"# llmroute: ignore[{RULE}] too far\n\n{BUDGETS}\n", {RULE, "ignore-unused"}),
-        (f"{BUDGETS} # llmroute: ignore[timezone] other\n", {RULE, "ignore-unused"}),
-        (f"{BUDGETS} # llmroute: ignore[{RULE}, timezone] two\n", {"ignore-unused"}),
-        (f"{BUDGETS} # llmroute: ignore[{RULE}, secret-unset] machine\n", set()),
-        (f"{BUDGETS} # llmroute: ignore[{RULE}, model-retired] tables\n", set()),
+        (f"{IDLE} # llmroute: ignore[{RULE}]\n", {RULE, "ignore-reason"}),
+        (f"{IDLE} # llmroute: ignore because\n", {RULE, "ignore-unknown"}),
+        (f"{IDLE} # llmroute: ignore[] because\n", {RULE, "ignore-unknown"}),
+        (f"{IDLE} # llmroute: ignore[weight-zer] x\n", {RULE, "ignore-unknown"}),
+        (f"{IDLE}\n# llmroute: ignore[{RULE}] below it\n", {RULE, "ignore-unused"}),
+        (f"# llmroute: ignore[{RULE}] too far\n\n{IDLE}\n", {RULE, "ignore-unused"}),
+        (f"{IDLE} # llmroute: ignore[timezone] other\n", {RULE, "ignore-unused"}),
+        (f"{IDLE} # llmroute: ignore[{RULE}, timezone] two\n", {"ignore-unused"}),
+        (f"{IDLE} # llmroute: ignore[{RULE}, secret-unset] machine\n", set()),
+        (f"{IDLE} # llmroute: ignore[{RULE}, model-retired] tables\n", set()),
     ],
 )
 def test_comments_are_judged(root: Path, text: str, rules: set[str]) -> None:
@@ -66,10 +68,10 @@ def test_comments_are_judged(root: Path, text: str, rules: set[str]) -> None:
 
 
 def test_an_unknown_rule_is_suggested(root: Path) -> None:
-    text = f"{BUDGETS} # llmroute: ignore[budget-unenforce] x\n"
+    text = f"{IDLE} # llmroute: ignore[weight-zer] x\n"
     (found,) = (item for item in _lint(root, text) if item.rule == "ignore-unknown")
-    assert found.help == 'did you mean "budget-unenforced"?'
-    assert (found.line, found.col) == (1, len(BUDGETS) + 2)
+    assert found.help == 'did you mean "weight-zero"?'
+    assert (found.line, found.col) == (1, len(IDLE) + 2)
 
 
 def test_what_makes_a_file_unloadable_stays(root: Path) -> None:

@@ -7,14 +7,32 @@ import pytest
 from llmroute.config.yaml import parse
 from llmroute.policy import check_policy, check_workspace
 
+BUDGETS = "budgets: [{name: team, scope: {tag: x}, period: month, amount: 5, hard: true}]\n"
 
-def test_budgets_that_nothing_holds_are_told_of():
-    text = "budgets: [{name: team, scope: {tag: x}, period: month, amount: 5, hard: true}]\n"
-    document, _ = parse(text, "llmroute.yaml")
+
+@pytest.mark.parametrize("budgets", [BUDGETS, BUDGETS.replace("true", "false")])
+def test_budgets_that_nothing_holds_are_refused(budgets):
+    document, _ = parse(f"{budgets}ledger: false\n", "llmroute.yaml")
     assert document is not None
     (finding,) = check_workspace(document)
-    assert (finding.rule, finding.severity) == ("budget-unenforced", "warning")
+    assert (finding.rule, finding.severity) == ("budget-unenforced", "error")
     assert (finding.line, finding.col) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "text", [BUDGETS, f"{BUDGETS}ledger: true\n", f"{BUDGETS}ledger: {{keep: 9d}}\n"]
+)
+def test_budgets_beside_a_ledger_are_right(text):
+    document, _ = parse(text, "llmroute.yaml")
+    assert document is not None
+    assert check_workspace(document) == []
+
+
+@pytest.mark.parametrize("text", ["ledger: false\n", "ledger: false\nbudgets: []\n"])
+def test_a_ledger_that_is_off_needs_no_budgets(text):
+    document, _ = parse(text, "llmroute.yaml")
+    assert document is not None
+    assert check_workspace(document) == []
 
 
 def test_names_under_let_cannot_read_one_another_and_are_told_so():

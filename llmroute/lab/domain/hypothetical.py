@@ -9,7 +9,7 @@ nothing reads gets the value that most requests fit. Each is built by the catalo
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from llmroute.catalog.build import Catalog
 from llmroute.catalog.discovery import dialect_named
 from llmroute.catalog.model import Provider, Target
 from llmroute.lab.domain.uses import Use
-from llmroute.lab.domain.values import Kind, Values, representatives
+from llmroute.lab.domain.values import Kind, Values, representatives, seen
 
 __all__ = ["Imagined", "Imagining", "imagine"]
 
@@ -33,18 +33,31 @@ _TEXT = Kind(frozenset({"text"}))
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    """What a dialect's listing can say of a model beyond its name."""
+    """What a dialect's listing can say of a model beyond its name.
+
+    `capabilities` can be on or off, those that are `given` can be on or not be told; `limits` are
+    numbers of tokens. `sizes`: the number of parameters; `remote`: that it runs elsewhere.
+    """
 
     capabilities: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
     sizes: bool = False
     remote: bool = False
 
 
+_LOCAL = _Listing(("tools", "vision", "reasoning"), limits=("context_window",), sizes=True)
 #: After `catalog.discovery`: Ollama tells of models that it runs elsewhere, and these follow no
-#: schema; a plain OpenAI listing has names only.
+#: schema; a plain OpenAI listing has names only. What Anthropic's tells of the wire (types of
+#: thinking, efforts) decides nothing.
 _LISTINGS: Mapping[str, _Listing] = {
-    "ollama": _Listing(("tools", "vision", "reasoning"), sizes=True, remote=True),
-    "lm-studio": _Listing(("tools", "vision", "reasoning"), sizes=True),
+    "anthropic": _Listing(
+        ("vision", "pdf", "json_schema", "reasoning"),
+        given=("tools", "streaming"),
+        limits=("context_window", "max_output"),
+    ),
+    "lm-studio": _LOCAL,
+    "ollama": replace(_LOCAL, remote=True),
     "openai": _Listing(),
 }
 
@@ -70,6 +83,7 @@ def imagine(catalog: Catalog, uses: Sequence[Use], names: Iterable[str] = ()) ->
     `uses` come from `collect_uses` without targets; `names` are more target ids of interest.
     """
     fields: dict[tuple[str, ...], list[Use]] = {}
+    most = next((u for u in uses if u.path in (("estimate",), ("estimate", "cost_max"))), None)
     for use in uses:
         if use.path[0] in ("target", "@"):
             fields.setdefault(use.path[1:], []).append(use)
@@ -79,6 +93,8 @@ def imagine(catalog: Catalog, uses: Sequence[Use], names: Iterable[str] = ()) ->
         if provider.discover is not None:
             maker = _Maker(catalog, provider, fields, tuple(names))
             found += _distinct(maker.models())
+            if most:
+                maker.check_cost(most)
             why_not += [f"{name}: {why}" for why in maker.why_not]
     return Imagining(tuple(found), tuple(why_not))
 
@@ -145,14 +161,24 @@ class _Maker:
         """Note fields that a listing can set and that are read in a way that is not covered."""
         listing = self._listing
         free = {"", "id", "model", "upstream", *(["locality", "cost"] if listing.remote else [])}
-        free |= {"parameters", "quality", "context_window"} if listing.sizes else set()
+        free |= {"parameters", "quality"} if listing.sizes else set()
+        free |= {*listing.limits}
         for path, uses in self._fields.items():
             opaque = next((use for use in uses if use.how == "opaque"), None)
             if opaque and (path[0] if path else "") in free - {"locality", "cost"}:
                 self.why_not.append(f"{'.'.join(opaque.path)} is used freely in {opaque.text!r}")
 
+    def check_cost(self, use: Use) -> None:
+        """Note that the most that an answer may cost is as open as a listed `max_output`."""
+        source = self._catalog.sources[self._provider.name]
+        shared = source.get("defaults", {})
+        models: list[Mapping[str, Any]] = [{}, *source.get("models", ())]
+        open_ended = [{**shared, **own} for own in models if "max_output" not in own]
+        if "max_output" in self._listing.limits and any(data.get("cost") for data in open_ended):
+            self.why_not.append(f"{use.text!r} depends on max_output, which may be listed")
+
     def _combinations(self) -> list[dict[str, Any]]:
-        parts = [self._localities(), *self._able(), *self._sizes()]
+        parts = [self._localities(), *self._able(), *self._limits(), *self._sizes()]
         found: list[dict[str, Any]] = []
         for options in product(*parts):
             if len(found) >= _MOST:
@@ -170,20 +196,26 @@ class _Maker:
     def _able(self) -> Iterator[list[dict[str, Any]]]:
         """Yield each capability that can be listed, off as well where something reads it."""
         for name in self._listing.capabilities:
-            read = any(
-                path[:1] == ("capabilities",) and path[1:] in ((), (name,)) for path in self._fields
-            )
-            flags = (True, False) if read or () in self._fields else (True,)
-            yield [{"capabilities": {name: flag}} for flag in flags]
+            on, off = ({"capabilities": {name: flag}} for flag in (True, False))
+            yield [on, off] if self._reads(name) else [on]
+        for name in self._listing.given:
+            on = {"capabilities": {name: True}}
+            yield [on, {}] if self._reads(name) else [on]
+
+    def _reads(self, capability: str) -> bool:
+        wholes = ((), ("capabilities",))
+        return any(path in (*wholes, ("capabilities", capability)) for path in self._fields)
+
+    def _limits(self) -> Iterator[list[dict[str, Any]]]:
+        """Yield each limit that can be listed: ample; where something reads it, others and none."""
+        for name in self._listing.limits:
+            uses = self._fields.get((name,), ())
+            unsaid: list[dict[str, Any]] = [{}] if uses else []
+            yield [*({name: size} for size in _largest(uses)), *unsaid]
 
     def _sizes(self) -> Iterator[list[dict[str, Any]]]:
         if not self._listing.sizes:
             return
-        uses = self._fields.get(("context_window",))
-        windows = representatives(_NUMBER, uses).values if uses else ()
-        yield [{"context_window": _AMPLE}, *([{}] if uses else [])] + [
-            {"context_window": size} for size in windows
-        ]
         uses = self._fields.get(("parameters",), [])
         graded = any(path[:1] == ("quality",) for path in self._fields)
         sizes = {*representatives(_NUMBER, uses).values} if uses else set()
@@ -199,6 +231,14 @@ class _Maker:
         self.why_not += [found.why_not] if found.why_not else []
         texts = (text for text in found.values if text.strip())
         return list(dict.fromkeys((*self._wanted, _NAME, *texts)))
+
+
+def _largest(uses: Sequence[Use]) -> list[int]:
+    """Return the largest number of each class that uses tell apart: most requests fit it."""
+    found = {_AMPLE, *map(int, representatives(_NUMBER, uses).values)}
+    found |= {value - 1 for value in found if value > 1}
+    classes = {seen(uses, value): value for value in sorted(found)}
+    return sorted(classes.values(), reverse=True)
 
 
 def _of_name(use: Use, prefix: str) -> Iterator[Use]:

@@ -14,14 +14,14 @@ PAGES: Mapping[str, tuple[Severity, str]] = {
         """A comment ignores a finding without a reason.
 
 Wrong:
-    # llmroute.yaml
-    # llmroute: ignore[budget-unenforced]
-    budgets: [{name: team, scope: {tag: a}, period: month, amount: 200, hard: true}]
+    models:
+      # llmroute: ignore[price-missing]
+      - {model: small, capabilities: {streaming: true}}
 
 Right:
-    # llmroute.yaml
-    # llmroute: ignore[budget-unenforced] read by our own accounting
-    budgets: [{name: team, scope: {tag: a}, period: month, amount: 200, hard: true}]
+    models:
+      # llmroute: ignore[price-missing] the contract is not signed yet
+      - {model: small, capabilities: {streaming: true}}
 
 Why: Who reads the file later must be able to judge whether the reason still holds. Without one
 the finding stays.
@@ -32,14 +32,14 @@ the finding stays.
         """A comment ignores a rule that does not exist.
 
 Wrong:
-    # llmroute.yaml
-    # llmroute: ignore[budget-unforced] read by our own accounting
-    budgets: [{name: team, scope: {tag: a}, period: month, amount: 200, hard: true}]
+    models:
+      # llmroute: ignore[price-mising] the contract is not signed yet
+      - {model: small, capabilities: {streaming: true}}
 
 Right:
-    # llmroute.yaml
-    # llmroute: ignore[budget-unenforced] read by our own accounting
-    budgets: [{name: team, scope: {tag: a}, period: month, amount: 200, hard: true}]
+    models:
+      # llmroute: ignore[price-missing] the contract is not signed yet
+      - {model: small, capabilities: {streaming: true}}
 
 Why: It ignores nothing, though it looks as if it did. `llmroute lint --rules` lists the rules.
 """,
@@ -49,13 +49,13 @@ Why: It ignores nothing, though it looks as if it did. `llmroute lint --rules` l
         """A comment ignores a finding that is not there, or one that cannot be ignored.
 
 Wrong:
-    # llmroute.yaml
-    # llmroute: ignore[budget-unenforced] read by our own accounting
-    default_policy: plain
+    models:
+      # llmroute: ignore[price-missing] the contract is not signed yet
+      - {model: small, capabilities: {streaming: true}, cost: {input: 1, output: 2}}
 
 Right:
-    # llmroute.yaml
-    default_policy: plain
+    models:
+      - {model: small, capabilities: {streaming: true}, cost: {input: 1, output: 2}}
 
 Why: It would hide the next finding of that rule on its line, which nobody has judged. Errors that
 make a file unloadable cannot be ignored. `--fix` removes the comment.

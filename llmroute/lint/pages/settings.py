@@ -25,19 +25,22 @@ Why: Where a name means both, a request that names it goes to one of the two by 
 """,
     ),
     "budget-unenforced": (
-        "warning",
-        """Budgets are declared, which this version does not enforce.
+        "error",
+        """Budgets stand beside `ledger: false`, so that nothing counts what was spent.
 
 Wrong:
     # llmroute.yaml
+    ledger: false
     budgets:
       - {name: team, scope: {tag: research}, period: month, amount: 200, hard: true}
 
 Right:
     # llmroute.yaml
-    default_policy: plain
+    budgets:
+      - {name: team, scope: {tag: research}, period: month, amount: 200, hard: true}
 
-Why: A limit that does nothing must not look safe. `max_cost` of a request's `route` is enforced.
+Why: The ledger holds budgets. Without it a hard one would refuse nothing, and conditions would read
+null as the spent share of any: a limit that does nothing must not look safe.
 """,
     ),
     "input-default": (

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,55 @@ def test_capabilities_that_are_read_are_on_and_off(tmp_path: Path):
 def test_a_plain_listing_sets_nothing_but_names(tmp_path: Path):
     found = imagined(tmp_path, "target.capabilities.tools", c="openai")
     assert [view["capabilities"]["tools"] for view in found] == [False]
+
+
+def test_what_anthropics_list_does_not_say_is_as_declared(tmp_path: Path):
+    found = imagined(tmp_path, "target.capabilities", d="anthropic")
+    able = [view["capabilities"] for view in found]
+    # Streaming is on by default; tools come with the kind of listing, or are not told.
+    assert {one["streaming"] for one in able} == {True}
+    told = {tuple(one[n] for n in ("tools", "vision", "pdf", "json_schema")) for one in able}
+    assert told == set(product((True, False), repeat=4))
+    assert {one["prefill"] for one in able} == {False}
+
+
+def test_limits_are_the_largest_of_each_class_and_unknown(tmp_path: Path):
+    text = "target.max_output > `1000` && target.max_output < `5000`"
+    found = imagined(tmp_path, text, d="anthropic")
+    assert {view["max_output"] for view in found} == {100_000_000, None, 999, 1000, 4999, 5000}
+    assert {view["context_window"] for view in found} == {100_000_000}
+
+
+@pytest.mark.parametrize("dialect", ["anthropic", "lm-studio", "ollama"])
+def test_a_window_between_two_bounds_may_be_the_largest_there(tmp_path: Path, dialect: str):
+    world = World(router(tmp_path, d=dialect).catalog, {}, NOW)
+    text = "target.context_window > `1000` && target.context_window < `90000`"
+    long, longer = (f"{text} && facts.tokens > `{size}`" for size in (5_000, 89_999))
+    assert prove_claim(PolicySource("p"), "never", long, world).outcome == "refuted"
+    assert prove_claim(PolicySource("p"), "never", longer, world).outcome == "proved"
+
+
+@pytest.mark.parametrize(
+    ("body", "covered"),
+    [
+        ("", False),
+        ("defaults: {capabilities: {streaming: true}}", True),
+        ("defaults: {max_output: 9000, cost: {input: 1, output: 5}}", False),
+        ("models: [{model: mine, max_output: 9000, cost: {input: 1, output: 5}}]", True),
+        ("models: [{model: mine, cost: {input: 1, output: 5}}]", False),
+    ],
+)
+def test_the_most_that_an_answer_costs_is_open_where_max_output_is(
+    tmp_path: Path, body: str, covered: bool
+):
+    text = PROVIDER.replace("NAME", "d").replace("DIALECT", "anthropic")
+    text = text.partition("defaults")[0] + body if body else text
+    (tmp_path / "providers.d").mkdir()
+    (tmp_path / "providers.d" / "d.yaml").write_text(text)
+    catalog = Router.load(tmp_path, environment={}).catalog
+    for read, known in (("estimate.cost_max", covered), ("estimate.cost", True)):
+        uses = collect_uses([Expression(f"{read} < `0.5`")], {})
+        assert (imagine(catalog, uses).why_not == ()) == known
 
 
 def test_names_are_those_that_are_asked_for_and_others(tmp_path: Path):
