@@ -46,8 +46,8 @@ def _run(args: Namespace) -> int:
             args.parser.error(f"no simulator of kind {kind!r}; choose from {', '.join(_KINDS)}")
     pace = Pace(args.first_token, args.tokens_per_second)
     with SimFarm(args.kinds or _KINDS, pace=pace) as farm:
-        _announce(farm.environment("$PATH"), as_json=args.json)
         try:
+            _announce(farm.environment("$PATH"), as_json=args.json)
             threading.Event().wait()
         except Terminated:
             raise
