@@ -135,7 +135,7 @@ async def _llmroute(folder: Path, policy: str, requests: int) -> dict[str, Any]:
             return answer.text
 
         found = await soak(ask, requests)
-        alarms = [alarm.text for alarm in router.ledger.alarms]
+        alarms = [alarm.message for alarm in router.ledger.alarms]
     made = sum(calls.values())
     return {**found, "attempts": made, "wasted": made - calls["ok"], "alarms": alarms}
 

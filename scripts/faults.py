@@ -25,14 +25,7 @@ _HEAD = "| row | fault | expected | observed |\n|---|---|---|---|\n"
 
 #: Rows that are tested elsewhere: fault, what is expected, and where.
 ELSEWHERE = {
-    72: ("disk full", "hard budgets refuse, others serve, alarm", "tests/ledger/"),
-    73: ("database locked", "bounded wait", "tests/ledger/"),
-    74: ("corrupt database", "quarantined, a fresh one, alarm", "tests/ledger/"),
-    75: ("kill -9 during a write", "no acknowledged row lost", "tests/ledger/"),
-    76: ("Redis gone", "hard budgets refuse, else local share", "tests/ledger/"),
-    77: ("Redis slow", "50 ms at most, then as 76", "tests/ledger/"),
-    78: ("failover that loses writes", "reconciled from the journal", "tests/ledger/"),
-    79: ("PostgreSQL serialization failure", "bounded retry", "tests/ledger/"),
+    75: ("kill -9 during a write", "no acknowledged row lost", "tests/ledger/test_processes.py"),
 }
 
 Line = Mapping[str, Any]
