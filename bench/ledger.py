@@ -29,7 +29,7 @@ from llmroute.config.shipped import data_root
 from llmroute.ledger.budgets import Budget
 from llmroute.ledger.holds import Reservation
 from llmroute.ledger.ledger import Ledger
-from llmroute.ledger.records import AttemptRecord, RequestRecord, decision_data
+from llmroute.ledger.records import AttemptRecord, RequestRecord
 from llmroute.ledger.settings import store_opener
 from llmroute.router import Router
 
@@ -94,7 +94,7 @@ def _spread(seconds: list[float]) -> dict[str, float]:
 def _rows(folder: Path) -> dict[str, Any]:
     """Record requests with whole decisions, and say what a row takes."""
     with Router.load(data_root(), environment={"OPENAI_API_KEY": "x"}) as router:
-        kept = decision_data(router.decide("fix this bug", tags=["code"]))
+        kept = router.decide("fix this bug", tags=["code"]).brief()
     path = folder / "rows.db"
     ledger = Ledger(store_opener(path), queue=_ROWS)
     begun = time.perf_counter()
