@@ -86,7 +86,8 @@ class Allowance:
             return None
         may = "what it may cost is unknown" if most is None else f"it may cost ${most / NANO:.6g}"
         end = f"{self.until:%Y-%m-%d %H:%M %Z}".strip()
-        return f"{may}; ${max(self.left, 0) / NANO:.6g} of the budget is left until {end}"
+        left = f"${max(self.left, 0) / NANO:.6g}"
+        return f'{may}; {left} of the budget "{self.budget}" is left until {end}'
 
 
 def allowed_to(
