@@ -114,10 +114,11 @@ def test_the_reason_says_what_it_may_cost_and_what_is_left_until_when():
     reasons = {item.requirement: item for item in decision.rejected("b/what")}
     assert set(reasons) == {"budget team", "budget own"}
     assert reasons["budget team"].reason == (
-        'what it may cost is unknown; $0.005 of the budget "team" is left until 2026-11-22 12:00 UTC'
+        "what it may cost is unknown; "
+        '$0.005 of the budget "team" is left until 2026-11-22 12:00 UTC'
     )
     (reason,) = decision.rejected("a/ten")
     assert reason.reason == (
-        'it may cost $1e-08; $0 of the budget "team" is left until 2026-11-22 12:00 UTC'
+        'it may cost $1e-08; $0 of the budget "own" is left until 2026-11-22 12:00 UTC'
     )
     assert reason.help == "raise its amount in llmroute.yaml"
