@@ -21,6 +21,8 @@ _BARE, _BARE_MOST = 1.0, 60.0
 #: A wait that is longer than a day is no wait but a mistake.
 _ABSURD = 86_400.0
 _MINUTE = 60.0
+#: Limits of different names that are remembered of a pool; providers announce two to four.
+_MOST_QUOTAS = 16
 
 
 @dataclass(slots=True)
@@ -90,6 +92,8 @@ class Limits:
         """Note what an answer's headers say is left; `wall` is the time of day now."""
         for quota in quotas(headers, wall):
             pool = self._pool(target, now)
+            if quota.name not in pool.quotas and len(pool.quotas) >= _MOST_QUOTAS:
+                continue
             pool.quotas[quota.name] = (quota.free, now, now + quota.reset)
 
     def take(self, target: Target, tokens: int, now: float) -> None:

@@ -170,3 +170,13 @@ def test_a_target_that_declares_nothing_gives_nothing_back(limits):
     limits.take(made, 80, 0.0)
     limits.give_back(target("d/2", provider=provider("d")), 80, 0.0)
     assert limits.headroom(made, 0.0) == pytest.approx(0.2)
+
+
+def test_what_a_server_announces_is_bounded(limits):
+    for number in range(100):
+        name = "".join(chr(ord("a") + int(digit)) for digit in f"{number:03}")
+        told = {"limit": "10", "remaining": "5", "reset": "60s"}
+        headers = {f"x-ratelimit-{key}-{name}": value for key, value in told.items()}
+        limits.announced(A1, headers, 0.0, WALL)
+    assert len(limits._pools["a"].quotas) == 16
+    assert limits.headroom(A1, 0.0) == 0.5
