@@ -69,7 +69,7 @@ class Plan:
         self._first = decision.usual_first
         self._limit = _price_limit(decision, self._first)
         self._coming = (item.target for item in decision.ranking if self._fits(item))
-        self._resort = (item.target for item, _ in decision.benched if self._fits(item))
+        self._resort = [item.target for item, _ in decision.benched if self._fits(item)]
         self._peeked: Target | None = None
         self._providers_out: set[str] = set()
         self._window = 0
@@ -155,13 +155,17 @@ class Plan:
         again = next((s for s in self._passing.values() if not self._too_small(s.target)), None)
         if again is not None:
             return self._passing.pop(again.target.id)
-        resort = next((t for t in self._resort if not self._left_out(t)), None)
-        return None if resort is None else Step(resort, "last_resort", more=False)
+        while self._resort:
+            resort = self._resort.pop(0)
+            if not self._left_out(resort):
+                return Step(resort, "last_resort", self._more())
+        return None
 
     def _more(self) -> bool:
-        """Whether a fresh target and an attempt for it would be left after the next call."""
-        left = self.decision.fallback.attempts - self._made - 1
-        return left > 0 and self._fresh() is not None
+        """Whether a target that was not asked, and an attempt for it, are left after this call."""
+        if self.decision.fallback.attempts - self._made <= 1:
+            return False
+        return self._fresh() is not None or not all(map(self._left_out, self._resort))
 
     def _fresh(self) -> Target | None:
         """Return the next target that was not asked yet, without going on to it."""

@@ -161,6 +161,15 @@ def test_who_is_out_is_the_last_resort_after_repeats_are_no_use():
     ]
 
 
+def test_who_is_out_counts_as_somebody_who_is_left():
+    made = standing_plan(C1, A1, B1, standing=Standing(out("c/1")), attempts=9)
+    seen = []
+    while step := made.next():
+        seen.append((step.target.id, step.more))
+        made.failed(step, TargetError(ErrorKind.CAPABILITY, "x"))
+    assert seen == [("a/1", True), ("b/1", True), ("c/1", False)]
+
+
 def test_a_last_resort_whose_provider_just_failed_is_none():
     made = standing_plan(A2, A1, B1, standing=Standing(out("a/2")), attempts=9)
     assert steps(made, ErrorKind.AUTH, ErrorKind.QUOTA, TRANSIENT) == [
