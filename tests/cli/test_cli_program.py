@@ -123,8 +123,11 @@ def test_sim_runs_until_it_is_interrupted(tmp_path: Path) -> None:
         assert program.stderr is not None
         line = program.stdout.readline()
         program.stderr.readline()
-        program.send_signal(signal.SIGINT)
-        assert program.wait(10) == 0
+        try:
+            program.send_signal(signal.SIGINT)
+            assert program.wait(10) == 0
+        finally:
+            program.kill()
     assert line.startswith("export OLLAMA_HOST=http://127.0.0.1:")
 
 
