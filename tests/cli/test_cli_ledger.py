@@ -267,3 +267,31 @@ def test_the_users_folder_is_the_default(here: Any, root: Path, tmp_path: Path) 
     (root / "llmroute.yaml").write_text("timezone: UTC\n")
     place = tmp_path / ".local/state/llmroute/ledger.db"
     assert str(place) in here("--config", str(root), "spend").out
+
+
+def test_a_run_says_what_the_ledger_could_not_write_and_why(here, pair, tmp_path):
+    (tmp_path / "file").touch()
+    (pair.root / "llmroute.yaml").write_text("ledger: {path: ../file/x/spent.db}\n")
+    result = here("run", "--config", str(pair.root), "--quiet", "hi")
+    assert (result.code, result.out) == (0, "m heard: hi\n")
+    (line,) = result.err.splitlines()
+    assert line.startswith("note: the process ends, and 2 changes could not be written: ")
+    assert line.endswith("file/x/spent.db: Not a directory; name another place under ledger.path")
+
+
+def test_a_run_says_that_a_corrupt_ledger_was_set_aside(here, pair):
+    (pair.root / "llmroute.yaml").write_text("ledger: {path: spent.db}\n")
+    (pair.root / "spent.db").write_bytes(b"garbage" * 1000)
+    result = here("run", "--config", str(pair.root), "--quiet", "hi")
+    (line,) = result.err.splitlines()
+    assert "is corrupt (file is not a database): set aside as spent.db.corrupt-" in line
+    assert here("run", "--config", str(pair.root), "--quiet", "hi").err == ""
+
+
+@pytest.mark.parametrize("command", ["log", "spend"])
+def test_without_a_home_folder_it_is_told_that_nothing_is_recorded(
+    here, pair, monkeypatch, command
+):
+    monkeypatch.delenv("HOME")
+    result = here(command, "--config", str(pair.root))
+    assert "nothing is recorded: there is no home folder for the ledger; write" in result.out

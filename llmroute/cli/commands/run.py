@@ -52,8 +52,12 @@ def _duration(text: str) -> float:
 
 
 def _run(args: Namespace) -> int:
-    with open_router(args) as router:
-        response = _answer(args, router)
+    router = open_router(args)
+    try:
+        with router:
+            response = _answer(args, router)
+    finally:
+        _tell_alarms(router)
     if args.json:
         dump(answer_record(response))
     if not args.quiet:
@@ -61,6 +65,15 @@ def _run(args: Namespace) -> int:
 
         note(summary(response))
     return 0
+
+
+def _tell_alarms(router: Router) -> None:
+    """Say what the ledger could not do, once all is written that can be."""
+    if alarms := router.ledger.alarms:
+        from llmroute.cli.reporting import ledger_notes
+
+        for line in ledger_notes(alarms):
+            note(line)
 
 
 def _answer(args: Namespace, router: Router) -> Response:
