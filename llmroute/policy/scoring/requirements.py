@@ -253,8 +253,8 @@ def budget_rejections(candidate: Candidate, allowances: Sequence[Allowance]) -> 
     for item in allowances:
         reason = item.refusal(candidate.estimate) if item.covers(target) else None
         if reason:
-            name = f"budget {item.budget}"
-            yield Rejection(target.id, name, "budget", reason, "raise its amount in llmroute.yaml")
+            name, advice = f"budget {item.budget}", item.help(candidate.estimate)
+            yield Rejection(target.id, name, "budget", reason, advice)
 
 
 def too_dear(estimate: Estimate, limit: float) -> bool:

@@ -86,7 +86,16 @@ class Allowance:
             return None
         may = "what it may cost is unknown" if most is None else f"it may cost ${most / NANO:.6g}"
         end = f"{self.until:%Y-%m-%d %H:%M %Z}".strip()
-        return f"{may}; ${max(self.left, 0) / NANO:.6g} of the budget is left until {end}"
+        left = f"${max(self.left, 0) / NANO:.6g}"
+        return f'{may}; {left} of the budget "{self.budget}" is left until {end}'
+
+    def help(self, estimate: Estimate) -> str:
+        """Return what to do about a refusal."""
+        if estimate.cost is None:
+            return "declare its cost, which a hard budget must know"
+        if estimate.cost_max is None:
+            return "ask with max_tokens, or declare the model's max_output"
+        return "raise its amount in llmroute.yaml, or ask with a smaller max_tokens"
 
 
 def allowed_to(
