@@ -106,9 +106,9 @@ class Ledger:
         """Hold money for an attempt, in every budget that it counts against or in none.
 
         `amount` is the most that it may cost and `estimate` what it probably will, in nano-dollars;
-        None where the price is unknown, which hard budgets refuse. `within` seconds the attempt is
-        over: a reservation that nobody settles or releases is settled at its estimate after that
-        and a margin.
+        None where the price is unknown, which hard budgets refuse; 0 fits into every budget, and
+        waits for no store. `within` seconds the attempt is over: a reservation that nobody settles
+        or releases is settled at its estimate after that and a margin.
         """
         charges = tuple(b.charge(attempt.at, self._zone) for b in self.matching(attempt))
         if not charges:
@@ -117,7 +117,7 @@ class Ledger:
         hard = next((charge for charge in charges if charge.hard), None)
         if hard is not None and amount is None:
             return Refusal(hard.key.budget, "price", hard.limit, hard.until)
-        if hard is None:
+        if hard is None or not held.hard:
             self._post(hold(held))
             return held
         return await self._held(held, hard)
