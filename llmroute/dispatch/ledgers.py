@@ -33,13 +33,21 @@ class Ledgers:
             self._settings, self._looked = settings, False
             self.present = open_ledger(workspace)
 
+    async def looked(self) -> None:
+        """Wait for what budgets have spent as a first decision does, off the event loop."""
+        ledger = self.present
+        if ledger.budgets and not self._looked:
+            await ledger.look().within(_LOOK)
+            self._looked = ledger is self.present
+
     def budgets(self, zone: tzinfo) -> tuple[Mapping[str, float], tuple[Allowance, ...]]:
         """Return the spent share of each budget, and what each hard one leaves until when."""
         ledger = self.present
         if not ledger.budgets:
             return {}, ()
         if not self._looked:
-            self._looked = ledger.look().wait(_LOOK)
+            ledger.look().wait(_LOOK)
+            self._looked = True
         left = ledger.allowances()
         allowances = tuple(
             Allowance(
