@@ -183,7 +183,7 @@ def test_the_log_lists_the_latest_first(here: Any, books: Path) -> None:
         ("ok", "second/m", "2"),
     ]
     assert rows[0][7] == "?"
-    assert rows[1][7:] == ["$2.75", "3.50", "s"]
+    assert rows[1][7:] == ["$2.75", "4.00", "s"]  # the pause before the second call is in it
 
 
 def test_the_log_can_be_narrowed(here: Any, books: Path) -> None:

@@ -116,6 +116,17 @@ def test_where_every_reservation_is_refused_the_error_says_so():
     run(work())
 
 
+def test_what_was_called_once_was_not_called_again():
+    """A refused connection opens the circuit at once, so that no repeat is made."""
+
+    async def work():
+        world = World({"a/1": [fails(ErrorKind.UNAVAILABLE, code="connection_refused")]})
+        with pytest.raises(RouteFailed, match="a/1 was not called again: its circuit is open"):
+            await world.complete()
+
+    run(work())
+
+
 def test_an_open_circuit_is_the_last_resort():
     async def work():
         world = World({"a/1": [says("hi")], "b/1": [fails()], "c/1": [fails()]}, attempts=3)
