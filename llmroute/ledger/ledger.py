@@ -126,7 +126,7 @@ class Ledger:
         """Wait for the store's word, and without one leave nothing held behind."""
         operation = hold(held)
         if not self._post(operation, needed=False):
-            return _unknown(hard, "too much waits for the store")
+            return _unknown(hard, "too much waits for the store, or the ledger is closed")
         try:
             answered = await finished(operation.outcome, self._wait)
         except BaseException:
