@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
+from weakref import WeakSet
 
 from llmroute.config.workspace import Workspace
 from llmroute.ledger.ledger import Ledger
@@ -17,11 +18,11 @@ _LOOK = 2.0
 
 
 class Ledgers:
-    """The present ledger, and those of before a reload, in which calls still end."""
+    """The present ledger, and those of before a reload, as long as calls still end in them."""
 
     def __init__(self, workspace: Workspace, ledger: Ledger | None = None) -> None:
         self._settings = ledger_settings(workspace)
-        self._retired: list[Ledger] = []
+        self._retired: WeakSet[Ledger] = WeakSet()
         self._looked = False
         self.present = ledger or open_ledger(workspace)
 
@@ -29,7 +30,7 @@ class Ledgers:
         """Go on with another ledger where the workspace's settings of it changed."""
         settings = ledger_settings(workspace)
         if settings != self._settings:
-            self._retired.append(self.present)
+            self._retired.add(self.present)
             self._settings, self._looked = settings, False
             self.present = open_ledger(workspace)
 

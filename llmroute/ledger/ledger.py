@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, tzinfo
 from random import Random
+from weakref import finalize
 
 from llmroute.ledger.alarms import Alarm, Alarms
 from llmroute.ledger.budgets import Budget
@@ -47,7 +48,8 @@ class Ledger:
     Without `open_store` it is off: nothing is recorded, and there are no budgets. `zone` is that
     of the budgets' periods. `wait` bounds in seconds how long a call waits for the store. `keep` is
     for how many seconds records are kept, None for ever; at most `queue` of them wait. `prompts`
-    and `decisions` say what the records of requests should hold.
+    and `decisions` say what the records of requests should hold. One that nobody holds any more
+    closes by itself.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Ledger:
             pace = Pace(now, clock, sleep, random or Random())  # noqa: S311 - it spreads load
             limits = Limits(queue, keep)
             self._writer = Writer(open_store, self._counts, self._alarms, pace, limits)
+            finalize(self, self._writer.end).atexit = False
 
     def new_id(self) -> str:
         """Return the id of a new request; ids sort by time."""

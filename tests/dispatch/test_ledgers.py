@@ -6,6 +6,7 @@ import asyncio
 import time
 from pathlib import Path
 from threading import Event
+from threading import enumerate as threads
 
 import pytest
 
@@ -13,6 +14,7 @@ from llmroute import Router
 from llmroute.ledger.budgets import Budget
 from llmroute.ledger.ledger import Ledger
 from llmroute.ledger.memory import MemoryStore
+from llmroute.ledger.sqlite import SqliteStore
 from llmroute.sim import Sim
 from tests.test_router import POLICY, PROVIDER
 
@@ -68,3 +70,34 @@ def test_a_ledger_that_does_not_answer_delays_the_first_decision_alone(root):
         router.decide("hi")
         assert time.monotonic() - began < 1.0
         over.set()
+
+
+def writers() -> int:
+    return sum(thread.name == "llmroute-ledger" for thread in threads())
+
+
+def test_a_ledger_of_before_a_reload_goes_when_its_last_call_has_ended(root):
+    settings = root / "llmroute.yaml"
+    before = writers()
+
+    def reload(router: Router, keep: int) -> None:
+        settings.write_text(f"ledger: {{path: spent.db, keep: {keep}d}}\n")
+        router.reload()
+
+    with Router.load(root, environment={}) as router:
+        reload(router, 1)
+        with router.stream("Tell me a long story") as stream:
+            next(stream)
+            for keep in range(2, 6):
+                reload(router, keep)
+                router.complete("hi")
+            assert sum(1 for _ in stream) > 0
+        del stream
+        until = time.monotonic() + 5.0
+        while writers() - before > 1 and time.monotonic() < until:
+            time.sleep(0.01)
+        assert writers() - before == 1
+    assert writers() == before
+    store = SqliteStore(root / "spent.db")
+    assert [item.outcome for item in store.requests(10)] == ["ok"] * 5
+    store.close()
