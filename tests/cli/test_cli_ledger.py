@@ -219,6 +219,7 @@ def test_one_request_is_explained_from_what_was_stored(here: Any, books: Path) -
         assert text in result.out
     assert here("--config", str(books), "log", name[:24]).out == result.out
     data = json.loads(here("--config", str(books), "log", name.upper(), "--json").out)
+    assert "brief" not in data
     assert data["decision"]["winner"] == "first/m"
     assert [row["cost"] for row in data["attempts"]] == ["0.25", "2.5"]
 

@@ -141,7 +141,7 @@ def _cost(attempts: Sequence[AttemptRecord]) -> int | None:
 def _record(item: RequestRecord, attempts: Sequence[AttemptRecord]) -> dict[str, Any]:
     """Return plain data; money is USD as decimal text, times are UTC in seconds."""
     data = asdict(item)
-    del data["decision"], data["prompt"]
+    del data["decision"], data["brief"], data["prompt"]
     rows = [{**asdict(attempt), "cost": usd(attempt.cost)} for attempt in attempts]
     return {**data, "cost": usd(_cost(attempts)), "attempts": rows}
 

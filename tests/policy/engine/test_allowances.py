@@ -119,7 +119,7 @@ def test_the_reason_says_what_it_may_cost_and_what_is_left_until_when():
     )
     (reason,) = decision.rejected("a/ten")
     assert reason.reason == (
-        'it may cost $1e-08; $0 of the budget "own" is left until 2026-11-22 12:00 UTC'
+        'it may cost $0.00000001; $0 of the budget "own" is left until 2026-11-22 12:00 UTC'
     )
     assert reason.help == "raise its amount in llmroute.yaml, or ask with a smaller max_tokens"
     assert reasons["budget team"].help == "declare its cost, which a hard budget must know"
