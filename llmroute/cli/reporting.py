@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from decimal import Decimal
 
 from llmroute.catalog.cost import format_usd
@@ -10,11 +9,10 @@ from llmroute.cli.output import note
 from llmroute.dispatch.dispatcher import DEFAULT_DEADLINE
 from llmroute.dispatch.plan import Plan
 from llmroute.errors import FINAL_KINDS, ErrorKind
-from llmroute.ledger.alarms import Alarm
 from llmroute.policy.engine.decision import Decision
 from llmroute.types import Attempt, Response
 
-__all__ = ["Reporter", "ledger_notes", "summary"]
+__all__ = ["Reporter", "summary"]
 
 #: Failures of a host or credential, after which the provider's other targets are left out.
 _PROVIDER_KINDS = frozenset({ErrorKind.UNAVAILABLE, ErrorKind.AUTH, ErrorKind.QUOTA})
@@ -74,10 +72,3 @@ def summary(response: Response) -> str:
         f"{len(attempts)} attempt{'s' if len(attempts) != 1 else ''}",
     ]
     return "\n".join([" · ".join(parts), *(f"note: {text}" for text in response.warnings)])
-
-
-def ledger_notes(alarms: Iterable[Alarm]) -> list[str]:
-    """Return one line for each trouble with the ledger that no other one tells too."""
-    texts = [alarm.message for alarm in alarms]
-    told = [text for text in texts if not any(text in other and text != other for other in texts)]
-    return [f"note: {text}" for text in told]

@@ -280,13 +280,14 @@ def test_a_run_says_what_the_ledger_could_not_write_and_why(here, pair, tmp_path
     assert line.endswith("file/x/spent.db: Not a directory; name another place under ledger.path")
 
 
-def test_a_run_says_that_a_corrupt_ledger_was_set_aside(here, pair):
-    (pair.root / "llmroute.yaml").write_text("ledger: {path: spent.db}\n")
+@pytest.mark.parametrize("command", [("run", "--quiet"), ("decide",)], ids=["run", "decide"])
+def test_it_is_told_that_a_corrupt_ledger_was_set_aside(here, pair, command):
+    (pair.root / "llmroute.yaml").write_text(SETTINGS)
     (pair.root / "spent.db").write_bytes(b"garbage" * 1000)
-    result = here("run", "--config", str(pair.root), "--quiet", "hi")
-    (line,) = result.err.splitlines()
+    asked = (*command, "--config", str(pair.root), "--max-tokens", "20", "hi")
+    (line,) = here(*asked).err.splitlines()
     assert "is corrupt (file is not a database): set aside as spent.db.corrupt-" in line
-    assert here("run", "--config", str(pair.root), "--quiet", "hi").err == ""
+    assert here(*asked).err == ""
 
 
 @pytest.mark.parametrize("command", ["log", "spend"])

@@ -10,7 +10,7 @@ from llmroute.cli.asking import add_request_options, decide_as_run, make_request
 from llmroute.cli.output import dump, note, say
 from llmroute.cli.parser import Commands
 from llmroute.cli.records import answer_record, tool_call_record
-from llmroute.cli.workspace import open_router
+from llmroute.cli.workspace import open_router, tell_alarms
 
 if TYPE_CHECKING:
     from llmroute.cli.reporting import Reporter
@@ -57,7 +57,7 @@ def _run(args: Namespace) -> int:
         with router:
             response = _answer(args, router)
     finally:
-        _tell_alarms(router)
+        tell_alarms(router)
     if args.json:
         dump(answer_record(response))
     if not args.quiet:
@@ -65,15 +65,6 @@ def _run(args: Namespace) -> int:
 
         note(summary(response))
     return 0
-
-
-def _tell_alarms(router: Router) -> None:
-    """Say what the ledger could not do, once all is written that can be."""
-    if alarms := router.ledger.alarms:
-        from llmroute.cli.reporting import ledger_notes
-
-        for line in ledger_notes(alarms):
-            note(line)
 
 
 def _answer(args: Namespace, router: Router) -> Response:
