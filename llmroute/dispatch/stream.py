@@ -98,8 +98,8 @@ async def _all(start: Callable[[], Awaitable[Run]], seen: _Seen) -> AsyncGenerat
                 return
             seen.response = run.succeeded(answer.trial, answer.response)
             return
-    except BaseException:
-        run.abandoned()
+    except BaseException as exc:
+        run.abandoned(exc)
         raise
     raise run.exhausted()
 
