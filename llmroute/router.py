@@ -249,7 +249,7 @@ class Router:
             RouteFailed: every attempt failed.
 
         """
-        await self._discovered()
+        await self._ready()
         decision = self._decide(prompt, policy, fields)
         return await self._engine.dispatcher.complete(
             decision.request, decision, timeout=timeout, on_attempt=on_attempt
@@ -278,7 +278,7 @@ class Router:
         from llmroute.dispatch.stream import AnswerStream
 
         async def start() -> Run:
-            await self._discovered()
+            await self._ready()
             decision = self._decide(prompt, policy, {**fields, "stream": True})
             return self._engine.dispatcher.run(decision.request, decision, timeout, on_attempt)
 
@@ -290,8 +290,9 @@ class Router:
         discovering = [p for p in self.catalog.providers.values() if p.discover]
         await refresher.ask(discovering if force else refresher.due(self.catalog))
 
-    async def _discovered(self) -> None:
-        """Wait until every discovering server was asked once; later asking runs beside requests."""
+    async def _ready(self) -> None:
+        """Wait until ledger and servers were asked once; later asking runs beside requests."""
+        await self._ledgers.looked()
         if not any(provider.discover for provider in self.catalog.providers.values()):
             return
         refresher = self._engine.refresher

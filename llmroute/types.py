@@ -325,8 +325,9 @@ class Response:
     """A whole answer.
 
     `text` is None where the model only called tools or refused. `model` is the model that the
-    provider says it served, `target` the one that was asked. `cost` is in USD, exact, and None
-    where the price is unknown. `warnings` name what was dropped or changed on the way.
+    provider says it served, `target` the one that was asked. `cost` is that of the call that
+    answered, in USD, exact, and None where the price is unknown; what other calls of the request
+    cost stands in `attempts`. `warnings` name what was dropped or changed on the way.
     `thinking_blocks` is reasoning that only the same target can read, sealed for it: it belongs
     into the conversation (`message`), and every other target is spared it.
     """

@@ -146,6 +146,15 @@ def test_a_router_is_closed_as_often_as_one_likes(router):
     router.close()
 
 
+def test_a_stream_that_outlives_its_router_says_so_and_closes_in_peace(router, recwarn):
+    with router.stream("Tell me a long story") as stream:
+        next(stream)
+        router.close()
+        with pytest.raises(UsageError, match="the router was closed meanwhile"):
+            next(stream)
+    assert [str(item.message) for item in recwarn] == []
+
+
 def test_a_plain_call_inside_a_callback_is_refused_instead_of_waiting_for_itself(router):
     seen = []
 

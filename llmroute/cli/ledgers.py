@@ -37,6 +37,11 @@ class Books:
     @property
     def empty(self) -> str:
         """What to say where nothing is recorded."""
+        if self.settings.path is None:
+            return (
+                "nothing is recorded: there is no home folder for the ledger; "
+                "write ledger: {path: FILE} to llmroute.yaml, or set HOME"
+            )
         return (
             f"nothing is recorded yet in {self.settings.path}; "
             '`llmroute run "…"` and the routers of programs write it'

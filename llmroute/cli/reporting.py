@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from llmroute.catalog.cost import format_usd
 from llmroute.cli.output import note
 from llmroute.dispatch.dispatcher import DEFAULT_DEADLINE
@@ -60,10 +62,12 @@ def summary(response: Response) -> str:
     usage, attempts = response.usage, response.attempts
     took = attempts[-1].started + attempts[-1].duration if attempts else 0.0
     about = "about " if usage.estimated else ""
+    others = sum((a.cost for a in attempts if a.cost and a.outcome != "ok"), Decimal(0))
+    besides = f" + {format_usd(others)} for what did not answer" if others else ""
     parts = [
         response.target,
         f"{about}{usage.input:,} tokens in, {usage.output:,} out",
-        format_usd(response.cost),
+        f"{format_usd(response.cost)}{besides}",
         f"{took:.2f} s",
         f"{len(attempts)} attempt{'s' if len(attempts) != 1 else ''}",
     ]

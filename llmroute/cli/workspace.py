@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from llmroute.cli.output import note
 from llmroute.config.diagnostics import did_you_mean
 from llmroute.errors import UsageError
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from llmroute.catalog.model import Provider
     from llmroute.router import Router
 
-__all__ = ["check_names", "open_router"]
+__all__ = ["check_names", "open_router", "tell_alarms"]
 
 
 def open_router(args: Namespace, *, offline: bool = False, fixed: bool = False) -> Router:
@@ -35,6 +36,17 @@ def open_router(args: Namespace, *, offline: bool = False, fixed: bool = False) 
     if not offline:
         router.refresh()
     return router
+
+
+def tell_alarms(router: Router) -> None:
+    """Say on stderr what a router's ledger could not do; an alarm that another one quotes is not.
+
+    Called once the router is closed, and so all is written that can be.
+    """
+    texts = [alarm.message for alarm in router.ledger.alarms]
+    for text in texts:
+        if not any(text in other and text != other for other in texts):
+            note(f"note: {text}")
 
 
 def check_names(router: Router, names: Iterable[str], option: str) -> None:

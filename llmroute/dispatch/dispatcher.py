@@ -60,8 +60,8 @@ class Dispatcher:
                     run.failed(run.current or trial, error)
                     continue
                 return run.succeeded(trial, response)
-        except BaseException:
-            run.abandoned()
+        except BaseException as exc:
+            run.abandoned(exc)
             raise
         raise run.exhausted()
 

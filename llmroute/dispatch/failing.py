@@ -36,7 +36,10 @@ def route_failed(
     that the policy left out for their price; `late`: the deadline passed.
     """
     lines = [f"  {a.target}: {a.message}" + (f" → {a.help}" if a.help else "") for a in tried]
-    lines += [f"  {target} was not called: {why}" for target, why in passed_over.items()]
+    asked = {a.target for a in tried}
+    for target, why in passed_over.items():
+        again = " again" if target in asked else ""
+        lines.append(f"  {target} was not called{again}: {why}")
     if over_price:
         lines.append(f"  left out by fallback.max_price_ratio: {', '.join(over_price)}")
     if late:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
+from weakref import WeakSet
 
 from llmroute.config.workspace import Workspace
 from llmroute.ledger.ledger import Ledger
@@ -17,11 +18,11 @@ _LOOK = 2.0
 
 
 class Ledgers:
-    """The present ledger, and those of before a reload, in which calls still end."""
+    """The present ledger, and those of before a reload, as long as calls still end in them."""
 
     def __init__(self, workspace: Workspace, ledger: Ledger | None = None) -> None:
         self._settings = ledger_settings(workspace)
-        self._retired: list[Ledger] = []
+        self._retired: WeakSet[Ledger] = WeakSet()
         self._looked = False
         self.present = ledger or open_ledger(workspace)
 
@@ -29,9 +30,16 @@ class Ledgers:
         """Go on with another ledger where the workspace's settings of it changed."""
         settings = ledger_settings(workspace)
         if settings != self._settings:
-            self._retired.append(self.present)
+            self._retired.add(self.present)
             self._settings, self._looked = settings, False
             self.present = open_ledger(workspace)
+
+    async def looked(self) -> None:
+        """Wait for what budgets have spent as a first decision does, off the event loop."""
+        ledger = self.present
+        if ledger.budgets and not self._looked:
+            await ledger.look().within(_LOOK)
+            self._looked = ledger is self.present
 
     def budgets(self, zone: tzinfo) -> tuple[Mapping[str, float], tuple[Allowance, ...]]:
         """Return the spent share of each budget, and what each hard one leaves until when."""
@@ -39,7 +47,8 @@ class Ledgers:
         if not ledger.budgets:
             return {}, ()
         if not self._looked:
-            self._looked = ledger.look().wait(_LOOK)
+            ledger.look().wait(_LOOK)
+            self._looked = True
         left = ledger.allowances()
         allowances = tuple(
             Allowance(

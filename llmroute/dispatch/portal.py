@@ -36,10 +36,17 @@ class Portal:
 
         An interrupt cancels it and waits until it has cleaned up, so that what it used can be
         closed afterwards.
+
+        Raises:
+            UsageError: it is called on the portal's own thread, or after its end.
+
         """
         if threading.current_thread() is self._thread:
             work.close()
             raise UsageError("a plain call inside a callback would wait for itself; use acomplete")
+        if self.closed:
+            work.close()
+            raise UsageError("the router was closed meanwhile; read streams before it is")
         ended = threading.Event()
         started: list[asyncio.Task[T]] = []
         self._loop.call_soon_threadsafe(_start, self._loop, work, started, ended)
@@ -54,13 +61,18 @@ class Portal:
         except asyncio.CancelledError as exc:
             raise CancelledError from exc
 
+    @property
+    def closed(self) -> bool:
+        """Whether the loop has ended, and with it all that it ran."""
+        return self._loop.is_closed()
+
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Start a coroutine on the portal's loop."""
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def close(self) -> None:
         """End the loop and its thread; safe to call twice."""
-        if self._loop.is_closed():
+        if self.closed:
             return
         self.run(self._drain())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -113,8 +125,9 @@ class SyncStream:
         self.close()
 
     def close(self) -> None:
-        """Stop, and close the call upstream."""
-        self._portal.run(self._stream.aclose())
+        """Stop, and close the call upstream; the end of the router has done so already."""
+        if not self._portal.closed:
+            self._portal.run(self._stream.aclose())
 
 
 async def _next(stream: AnswerStream) -> Chunk | None:

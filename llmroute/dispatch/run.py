@@ -253,11 +253,15 @@ class Run:
             self.services.on_rotated(provider.name, fresh)
         return fresh
 
-    def abandoned(self, why: str = "the caller went away") -> None:
-        """Record that the request ended without an answer or an error of its own."""
+    def abandoned(self, by: BaseException) -> None:
+        """Record that the request ended without an answer or an error of its own.
+
+        Of an exception that no target raised the kind alone is kept: its text may quote a prompt.
+        """
         current, self.current = self.current, None
         if current is not None:
-            current.abandoned(why)
+            raised = f"this program broke it off with {type(by).__name__}"
+            current.abandoned(raised if isinstance(by, Exception) else "the caller went away")
         self._close("cancelled", None)
 
     def succeeded(self, trial: Trial, response: Response) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Self
 
 from llmroute.adapter.answer import collect
@@ -25,24 +25,30 @@ class AnswerStream:
 
     `start` makes the decision when the first chunk is asked for; `response` is there once the
     stream has ended.
-    Leaving early (`aclose`, or the end of `async with`) closes the call upstream.
+    Leaving early (`aclose`, or the end of `async with`) closes the call upstream; so does dropping
+    the stream, as a `break` does, a turn of the event loop later.
     """
 
     def __init__(self, start: Callable[[], Awaitable[Run]]) -> None:
-        self._start = start
-        self._run: Run | None = None
-        self._chunks = self._all()
-        self.response: Response | None = None
+        self._seen = _Seen()
+        self._chunks = _all(start, self._seen)
+
+    @property
+    def response(self) -> Response | None:
+        """The whole answer, once the stream has ended."""
+        return self._seen.response
 
     @property
     def decision(self) -> Decision | None:
         """The decision that is carried out; None before the first chunk was asked for."""
-        return self._run.decision if self._run else None
+        run = self._seen.run
+        return run.decision if run else None
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
         """The calls made so far."""
-        return tuple(self._run.records) if self._run else ()
+        run = self._seen.run
+        return tuple(run.records) if run else ()
 
     def __aiter__(self) -> Self:
         return self
@@ -60,58 +66,70 @@ class AnswerStream:
         """Stop, and close the call upstream."""
         await self._chunks.aclose()
 
-    async def _all(self) -> AsyncGenerator[Chunk, None]:
-        run = self._run = await self._start()
-        try:
-            while (trial := await run.next()) is not None:
-                answer = _Answer(run, trial)
-                try:
-                    async with aclosing(answer.chunks()) as chunks:
-                        async for chunk in chunks:
-                            yield chunk
-                except TargetError as error:
-                    run.failed(run.current or trial, error)
-                    if not answer.committed:
-                        continue
-                    async with aclosing(self._rest(run, answer, error)) as rest:
-                        async for chunk in rest:
-                            yield chunk
-                    return
-                self.response = run.succeeded(answer.trial, answer.response)
+
+@dataclass(slots=True)
+class _Seen:
+    """What is known of a stream so far.
+
+    The generator of the chunks holds this and not the stream, which holds the generator: a stream
+    that nobody holds any more is closed at once, not when the next cycles are collected.
+    """
+
+    run: Run | None = None
+    response: Response | None = None
+
+
+async def _all(start: Callable[[], Awaitable[Run]], seen: _Seen) -> AsyncGenerator[Chunk, None]:
+    run = seen.run = await start()
+    try:
+        while (trial := await run.next()) is not None:
+            answer = _Answer(run, trial)
+            try:
+                async with aclosing(answer.chunks()) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
+            except TargetError as error:
+                run.failed(run.current or trial, error)
+                if not answer.committed:
+                    continue
+                async with aclosing(_rest(run, answer, error, seen)) as rest:
+                    async for chunk in rest:
+                        yield chunk
                 return
-        except BaseException:
-            run.abandoned()
-            raise
-        raise run.exhausted()
+            seen.response = run.succeeded(answer.trial, answer.response)
+            return
+    except BaseException as exc:
+        run.abandoned(exc)
+        raise
+    raise run.exhausted()
 
-    async def _rest(
-        self, run: Run, broken: _Answer, error: TargetError
-    ) -> AsyncGenerator[Chunk, None]:
-        """Let another target finish an answer that broke off, where the policy allows that.
 
-        Raises:
-            StreamInterrupted: nobody may or can.
+async def _rest(
+    run: Run, broken: _Answer, error: TargetError, seen: _Seen
+) -> AsyncGenerator[Chunk, None]:
+    """Let another target finish an answer that broke off, where the policy allows that.
 
-        """
-        partial = (
-            Partial.of(run.request, broken.seen) if run.decision.fallback.continuation else None
-        )
-        trial = partial and await run.beside("continuation", partial.request, able="prefill")
-        if not partial or not trial:
-            raise _interrupted(run, error)
-        run.current = trial
-        answer = _Answer(run, trial)
-        try:
-            async with (
-                aclosing(answer.chunks()) as chunks,
-                aclosing(partial.joined(chunks)) as joined,
-            ):
-                async for chunk in joined:
-                    yield chunk
-        except TargetError as again:
-            run.failed(trial, again)
-            raise _interrupted(run, again) from error
-        self.response = partial.whole(run.succeeded(trial, answer.response), broken.trial.target)
+    Raises:
+        StreamInterrupted: nobody may or can.
+
+    """
+    partial = Partial.of(run.request, broken.seen) if run.decision.fallback.continuation else None
+    trial = partial and await run.beside("continuation", partial.request, able="prefill")
+    if not partial or not trial:
+        raise _interrupted(run, error)
+    run.current = trial
+    answer = _Answer(run, trial)
+    try:
+        async with (
+            aclosing(answer.chunks()) as chunks,
+            aclosing(partial.joined(chunks)) as joined,
+        ):
+            async for chunk in joined:
+                yield chunk
+    except TargetError as again:
+        run.failed(trial, again)
+        raise _interrupted(run, again) from error
+    seen.response = partial.whole(run.succeeded(trial, answer.response), broken.trial.target)
 
 
 class _Answer:

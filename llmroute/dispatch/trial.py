@@ -146,7 +146,7 @@ class Trial:
         self._measured(healthy=healthy)
         self._settled(error.kind.value, error.message, error.status, error.help)
 
-    def abandoned(self, why: str = "the caller went away") -> None:
+    def abandoned(self, why: str) -> None:
         """Note that the call was broken off, by no fault of its target."""
         self.services.health.passed(self.target, self.leave.admission)
         self._measured(healthy=None)

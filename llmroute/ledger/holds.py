@@ -80,8 +80,8 @@ class Reservation:
 
     @property
     def hard(self) -> bool:
-        """Whether one of its budgets may refuse."""
-        return any(charge.hard for charge in self.charges)
+        """Whether one of its budgets may refuse: a call that costs nothing always fits."""
+        return self.amount > 0 and any(charge.hard for charge in self.charges)
 
     def guess(self) -> int | None:
         """Return what it settles at without a better figure; None where the price is unknown."""
@@ -171,7 +171,7 @@ def refusal(reservation: Reservation, counters: Mapping[Key, Counter]) -> Refusa
     for charge in reservation.charges:
         spent, reserved = counters.get(charge.key, Counter())
         left = charge.limit - spent - reserved
-        if charge.hard and reservation.amount > left:
+        if charge.hard and reservation.amount > max(left, 0):
             name, until = charge.key.budget, charge.until
             return Refusal(name, "spent", charge.limit, until, max(left, 0))
     return None

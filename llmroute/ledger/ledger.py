@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, tzinfo
 from random import Random
+from weakref import finalize
 
 from llmroute.ledger.alarms import Alarm, Alarms
 from llmroute.ledger.budgets import Budget
@@ -47,7 +48,8 @@ class Ledger:
     Without `open_store` it is off: nothing is recorded, and there are no budgets. `zone` is that
     of the budgets' periods. `wait` bounds in seconds how long a call waits for the store. `keep` is
     for how many seconds records are kept, None for ever; at most `queue` of them wait. `prompts`
-    and `decisions` say what the records of requests should hold.
+    and `decisions` say what the records of requests should hold. One that nobody holds any more
+    closes by itself.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Ledger:
             pace = Pace(now, clock, sleep, random or Random())  # noqa: S311 - it spreads load
             limits = Limits(queue, keep)
             self._writer = Writer(open_store, self._counts, self._alarms, pace, limits)
+            finalize(self, self._writer.end).atexit = False
 
     def new_id(self) -> str:
         """Return the id of a new request; ids sort by time."""
@@ -106,9 +109,9 @@ class Ledger:
         """Hold money for an attempt, in every budget that it counts against or in none.
 
         `amount` is the most that it may cost and `estimate` what it probably will, in nano-dollars;
-        None where the price is unknown, which hard budgets refuse. `within` seconds the attempt is
-        over: a reservation that nobody settles or releases is settled at its estimate after that
-        and a margin.
+        None where the price is unknown, which hard budgets refuse; 0 fits into every budget, and
+        waits for no store. `within` seconds the attempt is over: a reservation that nobody settles
+        or releases is settled at its estimate after that and a margin.
         """
         charges = tuple(b.charge(attempt.at, self._zone) for b in self.matching(attempt))
         if not charges:
@@ -117,7 +120,7 @@ class Ledger:
         hard = next((charge for charge in charges if charge.hard), None)
         if hard is not None and amount is None:
             return Refusal(hard.key.budget, "price", hard.limit, hard.until)
-        if hard is None:
+        if hard is None or not held.hard:
             self._post(hold(held))
             return held
         return await self._held(held, hard)
@@ -126,7 +129,7 @@ class Ledger:
         """Wait for the store's word, and without one leave nothing held behind."""
         operation = hold(held)
         if not self._post(operation, needed=False):
-            return _unknown(hard, "too much waits for the store")
+            return _unknown(hard, "too much waits for the store, or the ledger is closed")
         try:
             answered = await finished(operation.outcome, self._wait)
         except BaseException:

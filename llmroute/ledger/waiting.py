@@ -33,6 +33,12 @@ class Written:
             return False
         return self._result()
 
+    async def within(self, timeout: float) -> bool:  # noqa: ASYNC109 - as `wait`
+        """Wait in async code, for at most `timeout` seconds; False where that was too short."""
+        if self._outcome is not None and not await finished(self._outcome, timeout):
+            return False
+        return self._result()
+
     def _result(self) -> bool:
         if self._outcome is None:
             return self._done

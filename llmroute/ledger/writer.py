@@ -116,13 +116,17 @@ class Writer:
         self._thread.start()
         atexit.register(self.close, _AT_EXIT)
 
+    def end(self) -> None:
+        """Take no more, write what waits and close the store; does not wait for it."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+
     def close(self, timeout: float) -> bool:
         """Write what waits and close the store; False where that takes longer."""
         atexit.unregister(self.close)
-        with self._wake:
-            self._closing = True
-            thread = self._thread
-            self._wake.notify()
+        self.end()
+        thread = self._thread
         if thread is None:
             return True
         thread.join(timeout)
@@ -138,6 +142,7 @@ class Writer:
             self._alarms.note("dropped", f"{text}: {self._fault}", len(self._journal))
         if self._store is not None:
             self._store.close()
+        atexit.unregister(self.close)
 
     def _wait(self) -> bool:
         """Wait for work; False where there is none left and no more will come."""

@@ -183,7 +183,7 @@ def test_the_log_lists_the_latest_first(here: Any, books: Path) -> None:
         ("ok", "second/m", "2"),
     ]
     assert rows[0][7] == "?"
-    assert rows[1][7:] == ["$2.75", "3.50", "s"]
+    assert rows[1][7:] == ["$2.75", "4.00", "s"]  # the pause before the second call is in it
 
 
 def test_the_log_can_be_narrowed(here: Any, books: Path) -> None:
@@ -219,6 +219,7 @@ def test_one_request_is_explained_from_what_was_stored(here: Any, books: Path) -
         assert text in result.out
     assert here("--config", str(books), "log", name[:24]).out == result.out
     data = json.loads(here("--config", str(books), "log", name.upper(), "--json").out)
+    assert "brief" not in data
     assert data["decision"]["winner"] == "first/m"
     assert [row["cost"] for row in data["attempts"]] == ["0.25", "2.5"]
 
@@ -267,3 +268,32 @@ def test_the_users_folder_is_the_default(here: Any, root: Path, tmp_path: Path) 
     (root / "llmroute.yaml").write_text("timezone: UTC\n")
     place = tmp_path / ".local/state/llmroute/ledger.db"
     assert str(place) in here("--config", str(root), "spend").out
+
+
+def test_a_run_says_what_the_ledger_could_not_write_and_why(here, pair, tmp_path):
+    (tmp_path / "file").touch()
+    (pair.root / "llmroute.yaml").write_text("ledger: {path: ../file/x/spent.db}\n")
+    result = here("run", "--config", str(pair.root), "--quiet", "hi")
+    assert (result.code, result.out) == (0, "m heard: hi\n")
+    (line,) = result.err.splitlines()
+    assert line.startswith("note: the process ends, and 2 changes could not be written: ")
+    assert line.endswith("file/x/spent.db: Not a directory; name another place under ledger.path")
+
+
+@pytest.mark.parametrize("command", [("run", "--quiet"), ("decide",)], ids=["run", "decide"])
+def test_it_is_told_that_a_corrupt_ledger_was_set_aside(here, pair, command):
+    (pair.root / "llmroute.yaml").write_text(SETTINGS)
+    (pair.root / "spent.db").write_bytes(b"garbage" * 1000)
+    asked = (*command, "--config", str(pair.root), "--max-tokens", "20", "hi")
+    (line,) = here(*asked).err.splitlines()
+    assert "is corrupt (file is not a database): set aside as spent.db.corrupt-" in line
+    assert here(*asked).err == ""
+
+
+@pytest.mark.parametrize("command", ["log", "spend"])
+def test_without_a_home_folder_it_is_told_that_nothing_is_recorded(
+    here, pair, monkeypatch, command
+):
+    monkeypatch.delenv("HOME")
+    result = here(command, "--config", str(pair.root))
+    assert "nothing is recorded: there is no home folder for the ledger; write" in result.out

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from llmroute.cli.reporting import summary
 from llmroute.sim import Fault, Pace, Sim
+from llmroute.types import Attempt, Response, Usage
 
 
 def _down(sim: Sim) -> None:
@@ -48,6 +51,18 @@ def test_the_next_target_answers(here: Any, pair: Any, name: str, how: tuple[str
     assert failed.endswith("→ trying the next")
     assert summary.startswith("second/m · ")
     assert summary.endswith(" · 2 attempts")
+
+
+def test_the_summary_tells_what_calls_cost_that_did_not_answer() -> None:
+    calls = (
+        Attempt("a/1", "timeout", 0.0, 1.0, cost=Decimal("0.25")),
+        Attempt("b/1", "auth", 1.0, 0.5),
+        Attempt("c/1", "ok", 1.5, 1.0, cost=Decimal(2)),
+    )
+    made = Response("hi", "stop", Usage(1, 2), "m", "c/1", cost=Decimal(2), attempts=calls)
+    assert summary(made) == (
+        "c/1 · 1 tokens in, 2 out · $2.00 + $0.250 for what did not answer · 2.50 s · 3 attempts"
+    )
 
 
 def test_the_summary_counts_tokens_and_money(here: Any, pair: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
@@ -170,3 +171,20 @@ def test_an_answer_without_end_is_given_up(kind):
         assert world.outcomes == [("a/1", "first", "malformed")]
 
     run(work())
+
+
+def test_a_stream_that_is_left_and_dropped_is_closed_without_a_collection_of_cycles():
+    async def work():
+        world = two(says("hi", "ho"))
+        async for chunk in world.stream():
+            if chunk.text:
+                break
+        await asyncio.sleep(0.001)
+        await world.assert_settled()
+        assert world.outcomes == [("a/1", "first", "cancelled")]
+
+    gc.disable()
+    try:
+        run(work())
+    finally:
+        gc.enable()

@@ -116,6 +116,30 @@ def test_where_every_reservation_is_refused_the_error_says_so():
     run(work())
 
 
+def test_what_was_called_once_was_not_called_again():
+    """A refused connection opens the circuit at once, so that no repeat is made."""
+
+    async def work():
+        world = World({"a/1": [fails(ErrorKind.UNAVAILABLE, code="connection_refused")]})
+        with pytest.raises(RouteFailed, match="a/1 was not called again: its circuit is open"):
+            await world.complete()
+
+    run(work())
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_fault_of_this_program_is_not_laid_at_the_caller_s_door(streams):
+    async def work():
+        world = World({"a/1": [((0.1, ZeroDivisionError("a prompt")),)]})
+        with pytest.raises(ZeroDivisionError):
+            await (anext(world.stream()) if streams else world.complete())
+        assert world.outcomes == [("a/1", "first", "cancelled")]
+        assert world.records[0].message == "this program broke it off with ZeroDivisionError"
+        await world.assert_settled()
+
+    run(work())
+
+
 def test_an_open_circuit_is_the_last_resort():
     async def work():
         world = World({"a/1": [says("hi")], "b/1": [fails()], "c/1": [fails()]}, attempts=3)

@@ -28,6 +28,29 @@ async def test_a_store_that_is_gone_refuses_hard_budgets_and_serves_the_rest(ben
     assert kinds(ledger) == [("unavailable", 1)]
 
 
+async def test_what_costs_nothing_is_served_under_a_hard_budget_whose_store_is_gone(bench):
+    ledger = bench.ledger(HARD)
+    bench.store.gone = True
+    held = await hold(ledger, 0)
+    assert isinstance(held, Reservation)
+    assert not await ledger.settle(held, replace(held.attempt, outcome="ok", cost=0))
+    bench.store.gone = False
+    bench.clock.seconds = 60.0
+    assert await ledger.flush()
+    assert bench.outcomes() == ["ok"]
+
+
+async def test_what_costs_nothing_fits_into_a_budget_that_is_overdrawn(bench):
+    ledger = bench.ledger(HARD)
+    first = await hold(ledger, 100)
+    await ledger.settle(first, replace(first.attempt, cost=130))
+    refused = await hold(ledger, 1, 1)
+    assert (refused.reason, refused.left) == ("spent", 0)
+    free = await hold(ledger, 0, 2)
+    assert await ledger.settle(free, replace(free.attempt, cost=0))
+    assert bench.counter() == (130, 0)
+
+
 async def test_what_could_not_be_written_is_written_when_the_store_is_back(bench):
     ledger = bench.ledger(SOFT)
     bench.store.gone = True

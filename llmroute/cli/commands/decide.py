@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from llmroute.cli.asking import add_request_options, decide_as_run, make_request
 from llmroute.cli.output import dump, is_terminal, say, show
 from llmroute.cli.parser import Commands
-from llmroute.cli.workspace import open_router
+from llmroute.cli.workspace import open_router, tell_alarms
 from llmroute.errors import UsageError
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def _run(args: Namespace) -> int:
     with router:
         asked = make_request(args, router)
         _, decision = decide_as_run(args, router, asked, assume_usable=args.assume_usable)
+    tell_alarms(router)
     _show(decision, args.format or ("bare" if args.json else "text"))
     return 0 if decision.winner else 1
 

@@ -122,8 +122,14 @@ def _row(item: RequestRecord, attempts: Sequence[AttemptRecord], books: Books) -
         clean(item.policy),
         str(len(attempts)),
         money(_cost(attempts)),
-        f"{sum(attempt.duration for attempt in attempts):.2f} s",
+        f"{_took(item, attempts):.2f} s",
     )
+
+
+def _took(item: RequestRecord, attempts: Sequence[AttemptRecord]) -> float:
+    """Return the seconds until the last call ended: those side by side count once, waits too."""
+    ends = [attempt.at + attempt.duration for attempt in attempts]
+    return max(max(ends, default=item.at) - item.at, 0.0)
 
 
 def _cost(attempts: Sequence[AttemptRecord]) -> int | None:
@@ -135,7 +141,7 @@ def _cost(attempts: Sequence[AttemptRecord]) -> int | None:
 def _record(item: RequestRecord, attempts: Sequence[AttemptRecord]) -> dict[str, Any]:
     """Return plain data; money is USD as decimal text, times are UTC in seconds."""
     data = asdict(item)
-    del data["decision"], data["prompt"]
+    del data["decision"], data["brief"], data["prompt"]
     rows = [{**asdict(attempt), "cost": usd(attempt.cost)} for attempt in attempts]
     return {**data, "cost": usd(_cost(attempts)), "attempts": rows}
 

@@ -10,7 +10,7 @@ from llmroute.cli.asking import add_request_options, decide_as_run, make_request
 from llmroute.cli.output import dump, note, say
 from llmroute.cli.parser import Commands
 from llmroute.cli.records import answer_record, tool_call_record
-from llmroute.cli.workspace import open_router
+from llmroute.cli.workspace import open_router, tell_alarms
 
 if TYPE_CHECKING:
     from llmroute.cli.reporting import Reporter
@@ -52,8 +52,12 @@ def _duration(text: str) -> float:
 
 
 def _run(args: Namespace) -> int:
-    with open_router(args) as router:
-        response = _answer(args, router)
+    router = open_router(args)
+    try:
+        with router:
+            response = _answer(args, router)
+    finally:
+        tell_alarms(router)
     if args.json:
         dump(answer_record(response))
     if not args.quiet:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from llmroute.catalog.cost import NANO
+from llmroute.catalog.cost import NANO, nano_to_usd
 from llmroute.catalog.model import Target
 from llmroute.policy.expressions.expression import (
     EvaluationError,
@@ -253,8 +253,8 @@ def budget_rejections(candidate: Candidate, allowances: Sequence[Allowance]) -> 
     for item in allowances:
         reason = item.refusal(candidate.estimate) if item.covers(target) else None
         if reason:
-            name = f"budget {item.budget}"
-            yield Rejection(target.id, name, "budget", reason, "raise its amount in llmroute.yaml")
+            name, advice = f"budget {item.budget}", item.help(candidate.estimate)
+            yield Rejection(target.id, name, "budget", reason, advice)
 
 
 def too_dear(estimate: Estimate, limit: float) -> bool:
@@ -268,7 +268,8 @@ def _over_cost(candidate: Candidate, limit: float) -> Iterator[tuple[str, str]]:
         reason = "what it may cost at most is unknown: it has no price, or no cap on its output"
         yield "max_cost", reason
     elif too_dear(candidate.estimate, limit):
-        yield "max_cost", f"it may cost ${most / NANO:.6g}, above the caller's ${limit:g}"
+        allowed = Decimal(str(limit))
+        yield "max_cost", f"it may cost ${nano_to_usd(most):f}, above the caller's ${allowed:f}"
 
 
 def _shown(value: Any) -> str:

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Literal
 
 from llmroute.catalog.build import Problem
-from llmroute.catalog.cost import NANO
+from llmroute.catalog.cost import nano_to_usd
 from llmroute.catalog.model import Target
 from llmroute.policy.scoring.estimate import Estimate
 from llmroute.types import Request
@@ -84,10 +84,18 @@ class Allowance:
         most = estimate.cost_max
         if most is not None and most <= max(self.left, 0):
             return None
-        may = "what it may cost is unknown" if most is None else f"it may cost ${most / NANO:.6g}"
+        may = "what it may cost is unknown" if most is None else f"it may cost {_usd(most)}"
         end = f"{self.until:%Y-%m-%d %H:%M %Z}".strip()
-        left = f"${max(self.left, 0) / NANO:.6g}"
+        left = _usd(max(self.left, 0))
         return f'{may}; {left} of the budget "{self.budget}" is left until {end}'
+
+    def help(self, estimate: Estimate) -> str:
+        """Return what to do about a refusal."""
+        if estimate.cost is None:
+            return "declare its cost, which a hard budget must know"
+        if estimate.cost_max is None:
+            return "ask with max_tokens, or declare the model's max_output"
+        return "raise its amount in llmroute.yaml, or ask with a smaller max_tokens"
 
 
 def allowed_to(
@@ -95,3 +103,8 @@ def allowed_to(
 ) -> tuple[Allowance, ...]:
     """Return the hard budgets that a request under a policy counts against."""
     return tuple(item for item in allowances if item.concerns(request, policy))
+
+
+def _usd(nano: int) -> str:
+    """Write money exactly: what is left and what may be spent often differ by little."""
+    return f"${nano_to_usd(nano):f}"

@@ -119,6 +119,17 @@ def test_the_reason_says_what_it_may_cost_and_what_is_left_until_when():
     )
     (reason,) = decision.rejected("a/ten")
     assert reason.reason == (
-        'it may cost $1e-08; $0 of the budget "own" is left until 2026-11-22 12:00 UTC'
+        'it may cost $0.00000001; $0 of the budget "own" is left until 2026-11-22 12:00 UTC'
     )
-    assert reason.help == "raise its amount in llmroute.yaml"
+    assert reason.help == "raise its amount in llmroute.yaml, or ask with a smaller max_tokens"
+    assert reasons["budget team"].help == "declare its cost, which a hard budget must know"
+
+
+def test_where_only_the_length_of_the_answer_has_no_limit_the_help_says_so():
+    endless = replace(target("a/endless"), price=Price((Rates(1000, 1000, 0, 0, 0),)))
+    compiled = CompiledPolicy(PolicySource("p"), (endless,))
+    around = Surroundings(NOON, Live(), allowances=(Allowance("team", 10**9, NOON),))
+    (reason,) = decided(compiled, (Request.of("hi"), around, {})).rejected("a/endless")
+    assert reason.help == "ask with max_tokens, or declare the model's max_output"
+    asked = Request.of("hi", max_tokens=5)
+    assert decided(compiled, (asked, around, {})).winner is endless
