@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
@@ -74,6 +74,7 @@ class Plan:
         self._providers_out: set[str] = set()
         self._window = 0
         self._passing: dict[str, Step] = {}
+        self._queued: dict[str, Step] = {}
         self._failures: dict[str, int] = {}
         self._made = 0
         self._final = False
@@ -119,12 +120,13 @@ class Plan:
         """Take note that a call was not made after all; its target is left out from now on."""
         self._made -= 1
         self._passing.pop(step.target.id, None)
+        self._queued.pop(step.target.id, None)
 
     def queued(self, step: Step, error: TargetError) -> None:
-        """Take note that a call would have had to wait: it does so after the others."""
+        """Take note that a call would have had to wait: it does so after all others."""
         self._made -= 1
         repeat = Step(step.target, "repeat", more=False, repeats=step.repeats, error=error)
-        self._passing[step.target.id] = repeat
+        self._queued[step.target.id] = repeat
 
     def failed(self, step: Step, error: TargetError) -> None:
         """Take note of a failure before the first content."""
@@ -152,13 +154,21 @@ class Plan:
         if fresh is not None:
             self._peeked = None
             return Step(fresh, "fallback" if self._made else "first", more=self._more())
-        again = next((s for s in self._passing.values() if not self._too_small(s.target)), None)
-        if again is not None:
-            return self._passing.pop(again.target.id)
+        return self._repeat(self._passing) or self._last_resort() or self._repeat(self._queued)
+
+    def _repeat(self, among: dict[str, Step]) -> Step | None:
+        """Take the oldest call that may be made again; those out of service may still be left."""
+        step = next((s for s in among.values() if not self._too_small(s.target)), None)
+        if step is None:
+            return None
+        del among[step.target.id]
+        return replace(step, more=among is self._passing and self._more())
+
+    def _last_resort(self) -> Step | None:
         while self._resort:
-            resort = self._resort.pop(0)
-            if not self._left_out(resort):
-                return Step(resort, "last_resort", self._more())
+            target = self._resort.pop(0)
+            if not self._left_out(target):
+                return Step(target, "last_resort", self._more())
         return None
 
     def _more(self) -> bool:

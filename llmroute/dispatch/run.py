@@ -24,6 +24,8 @@ __all__ = ["MAX_WAIT", "Run"]
 MAX_WAIT = 120.0
 #: A wait that is no longer, in seconds, is none: clocks and buckets round.
 _AT_ONCE = 0.001
+#: A repeat is put off for longer waits than this, in seconds: what a circuit stays open at first.
+_LONG = 5.0
 
 
 class Run:
@@ -169,7 +171,7 @@ class Run:
         while True:
             ready, why = self.services.health.ready(step.target)
             wait = max(earliest, ready) - pace.clock()
-            if wait > _AT_ONCE and self._others_first(step, limited=ready > earliest):
+            if wait > _AT_ONCE and self._others_first(step, wait, limited=ready > earliest):
                 self.passed_over[step.target.id] = why
                 self._plan.queued(step, _waiting(why))
                 return False
@@ -191,15 +193,18 @@ class Run:
         asked = step.error.retry_after
         return failed + (self.services.pace.backoff(step.repeats) if asked is None else asked)
 
-    def _others_first(self, step: Step, *, limited: bool) -> bool:
+    def _others_first(self, step: Step, wait: float, *, limited: bool) -> bool:
         """Whether a target that has to be waited for comes after those that have not.
 
-        A hedge never waits; others do where the policy says so, or where the decision knew.
+        A hedge never waits; others do where the policy says so, or where the decision knew. For a
+        repeat, others are those out of service, who are better asked than waited for long.
         """
         if step.role == "hedge":
             return True
         known = self.decision.fallback.on_limit == "wait" or step.target.id in self.decision.behind
-        return limited and step.more and not known
+        if known or not step.more:
+            return False
+        return limited if step.error is None else wait > _LONG
 
     def _against(self, step: Step, wait: float, why: str) -> str | None:
         """Say why a call is not worth its wait, or would have too little time then."""

@@ -227,3 +227,20 @@ def test_the_last_one_is_queued_for_until_the_deadline():
         await world.assert_settled()
 
     run(work())
+
+
+@pytest.mark.parametrize(("told", "asked"), [(40.0, "a/1"), (1.0, "b/1")])
+def test_who_is_out_of_service_is_asked_before_a_limit_is_waited_for_long(told, asked):
+    async def work():
+        answers = {"a/1": [says("I am back")], "b/1": [fails(LIMIT, retry_after=told), says("hi")]}
+        world = World(answers, attempts=5)
+        a, began = world.targets[0], world.now
+        for _ in range(5):
+            world.health.failed(a, error(), world.health.admit(a))
+        answer = await world.complete(timeout=100.0)
+        assert answer.target == asked
+        assert world.asked == ["b/1", asked]
+        assert world.now - began < (2.0 if asked == "b/1" else 0.5)
+        await world.assert_settled()
+
+    run(work())
