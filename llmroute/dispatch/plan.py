@@ -69,7 +69,7 @@ class Plan:
         self._first = decision.usual_first
         self._limit = _price_limit(decision, self._first)
         self._coming = (item.target for item in decision.ranking if self._fits(item))
-        self._resort = [item.target for item, _ in decision.benched if self._fits(item)]
+        self._resort = [_resort(item.target) for item, _ in decision.benched if self._fits(item)]
         self._peeked: Target | None = None
         self._providers_out: set[str] = set()
         self._window = 0
@@ -122,6 +122,11 @@ class Plan:
         self._passing.pop(step.target.id, None)
         self._queued.pop(step.target.id, None)
 
+    def shut(self, step: Step) -> None:
+        """Take note that a circuit opened before its call was made: it is one of the last now."""
+        self._made -= 1
+        self._resort.append(replace(step, role="last_resort"))
+
     def queued(self, step: Step, error: TargetError) -> None:
         """Take note that a call would have had to wait: it does so after all others."""
         self._made -= 1
@@ -166,16 +171,17 @@ class Plan:
 
     def _last_resort(self) -> Step | None:
         while self._resort:
-            target = self._resort.pop(0)
-            if not self._left_out(target):
-                return Step(target, "last_resort", self._more())
+            step = self._resort.pop(0)
+            if not self._left_out(step.target):
+                return replace(step, more=self._more())
         return None
 
     def _more(self) -> bool:
         """Whether a target that was not asked, and an attempt for it, are left after this call."""
         if self.decision.fallback.attempts - self._made <= 1:
             return False
-        return self._fresh() is not None or not all(map(self._left_out, self._resort))
+        out = (self._left_out(step.target) for step in self._resort)
+        return self._fresh() is not None or not all(out)
 
     def _fresh(self) -> Target | None:
         """Return the next target that was not asked yet, without going on to it."""
@@ -211,3 +217,7 @@ def _price_limit(decision: Decision, first: Ranked | None) -> Decimal | None:
         known = [item.estimate.cost for item in decision.ranking]
         cost = min((cost for cost in known if cost is not None), default=None)
     return None if cost is None else Decimal(str(ratio)) * cost
+
+
+def _resort(target: Target) -> Step:
+    return Step(target, "last_resort", more=False)

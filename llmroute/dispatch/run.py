@@ -16,6 +16,7 @@ from llmroute.dispatch.trial import Leave, OnAttempt, Trial
 from llmroute.errors import ErrorKind, NoEligibleTarget, RouteFailed, TargetError
 from llmroute.ledger.holds import Reservation
 from llmroute.policy.engine.decision import Decision
+from llmroute.policy.scoring.standing import Outage
 from llmroute.types import Attempt, Request, Response
 
 __all__ = ["MAX_WAIT", "Run"]
@@ -100,6 +101,10 @@ class Run:
             return None
         insist = step.role == "last_resort" or step.target.id in self.decision.behind
         admission = self.services.health.admit(step.target, insist=insist)
+        if isinstance(admission, Outage):
+            self.passed_over[step.target.id] = admission.reason
+            self._plan.shut(step)
+            return None
         if isinstance(admission, Problem):
             self._pass_over(step, admission.reason)
             return None

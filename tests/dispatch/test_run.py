@@ -260,3 +260,20 @@ def test_a_credential_that_is_refused_twice_is_left_alone():
         await world.assert_settled()
 
     run(work())
+
+
+def test_circuits_that_open_after_the_decision_do_not_leave_a_request_without_anybody():
+    async def work():
+        world = World({"a/1": [says("hi")], "b/1": [says("ho")]})
+        decision = world.decide()
+        for target in world.targets:
+            for _ in range(5):
+                world.health.failed(target, error(), world.health.admit(target))
+        answer = await world.dispatcher.complete(
+            decision.request, decision, on_attempt=world.records.append
+        )
+        assert (answer.text, answer.target) == ("hi", "a/1")
+        assert [(item.target, item.role) for item in world.records] == [("a/1", "last_resort")]
+        await world.assert_settled()
+
+    run(work())
