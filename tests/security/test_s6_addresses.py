@@ -345,6 +345,9 @@ def test_no_media_are_fetched(prefix: str, scheme: str, monkeypatch: pytest.Monk
     """LiteLLM's own check of addresses, which would spare this machine alone, is off here."""
     failure(lambda: completed(_through_litellm("http://127.0.0.1:9", prefix)))  # imports it
     monkeypatch.setattr("litellm.user_url_validation", False, raising=False)
+    for module in ("prompt_templates.image_handling", "token_counter"):  # imported before us
+        limit = f"litellm.litellm_core_utils.{module}.MAX_IMAGE_URL_DOWNLOAD_SIZE_MB"
+        monkeypatch.setattr(limit, 50)
     with ByteServer(http(b"\x89PNG", content_type="image/png")) as media:
         url = media.url.replace("http:", f"{scheme}:") + "/a.png"
         part = {"type": "image_url", "image_url": {"url": url}}

@@ -13,6 +13,7 @@ import importlib
 import os
 import warnings
 from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -45,6 +46,15 @@ _CODES = {
 #: some of them up as a server's error 500.
 _TIMEOUT = frozenset({"APITimeoutError", "ConnectTimeout", "Timeout"})
 _NETWORK = frozenset({"APIConnectionError", "ConnectError", "ReadError", "RemoteProtocolError"})
+
+
+#: LiteLLM's limit for images that it downloads, in MB: a variable of the environment, and of the
+#: modules that download.
+_IMAGE_LIMIT = "MAX_IMAGE_URL_DOWNLOAD_SIZE_MB"
+_IMAGE_MODULES = (
+    "litellm.litellm_core_utils.prompt_templates.image_handling",
+    "litellm.litellm_core_utils.token_counter",
+)
 
 
 class LiteLLMTransport:
@@ -91,7 +101,7 @@ def _load() -> Any:
     # Documented exception to reading no environment here: LiteLLM knows no other way to be told,
     # before it is imported, not to fetch its price list, or images of prompts, from the network.
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    os.environ.setdefault("MAX_IMAGE_URL_DOWNLOAD_SIZE_MB", "0")
+    os.environ.setdefault(_IMAGE_LIMIT, "0")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -104,6 +114,7 @@ def _load() -> Any:
                 help="run: pip install 'llmroute[litellm]'",
             ) from exc
     _confine(module)
+    _fetch_no_images()
     module.telemetry = False
     module.suppress_debug_info = True
     return module
@@ -133,6 +144,16 @@ def _confine(module: Any) -> None:
             return client
 
     vars(handlers)["AsyncHTTPHandler"] = Confined
+
+
+def _fetch_no_images() -> None:
+    """Let LiteLLM download no images of prompts, also where the program imported it before us.
+
+    It reads the limit from the environment once, when it is imported.
+    """
+    for name in _IMAGE_MODULES:
+        with suppress(ImportError):
+            vars(importlib.import_module(name))[_IMAGE_LIMIT] = 0
 
 
 def _session() -> httpx.AsyncClient:
