@@ -55,10 +55,15 @@ class Piece:
 
 _AUSTEN = "standardebooks/jane-austen_pride-and-prejudice@8ec1ca806088448201a95e277010ea160d3ebb48"
 _BOOKS = "EbookFoundation/free-programming-books@5b277d20f623ce5b2889b16fc9dd5e266536f521"
+_COMMONS = "apache/commons-lang@d15939ef46f0bd4144994df8be95cf5a7f91eb52"
 _COUNTRIES = "mledoze/countries@5e9f370050f83ad2ba4cb885f75d66114badf72c"
+_DICKENS = "standardebooks/charles-dickens_great-expectations@"
+_DICKENS += "d386bda66efcfd71ae1fea0528f453c06b1ccbaa"
 _EXPRESS = "expressjs/express@a3714473feb3d2908add734d340e7755fd85e0a3"
 _FASTAPI = "fastapi/fastapi@c3f316b7e814667e8ee81e03a7330d00ee61e45c"
+_FD = "sharkdp/fd@ee20f426ddf338ac7ead5c5f00ea49258005caaf"
 _GIN = "gin-gonic/gin@dcaa4296d111981ffb31ac3eba90bb63e1eb5ab9"
+_GOT = "sindresorhus/got@d00d845a0b435365ec73ea5a1fca6e17ee677184"
 _MELVILLE = "standardebooks/herman-melville_moby-dick@"
 _MELVILLE += "f6a255003170e113bb80a33cad230154af4caef8"
 _PETCLINIC = "spring-projects/spring-petclinic@edf4db28affcc4741c79850a3d95bc3f177b5ff9"
@@ -90,6 +95,8 @@ SOURCES = (
     Source("english", "train", "stdlib", r"pydoc_data/topics\.py"),
     Source("english", "train", _FASTAPI, r"docs/en/docs/.*\.md"),
     Source("english", "train", _AUSTEN, r".*/chapter-\d+\.xhtml"),
+    Source("english", "train", _DICKENS, r".*/chapter-\d+\.xhtml"),
+    Source("english", "train", _FD, r"(README|CHANGELOG|CONTRIBUTING)\.md"),
     Source("english", "test", _MELVILLE, r".*/chapter-\d+\.xhtml"),
     Source("english", "test", _SCRIPT, r".*\.md"),
     Source("english", "test", _RIPGREP, r"(GUIDE|FAQ|README|CHANGELOG)\.md"),
@@ -97,6 +104,8 @@ SOURCES = (
     Source("code", "train", _REDIS, r"src/.*\.[ch]"),
     Source("code", "train", _EXPRESS, r".*\.js"),
     Source("code", "train", _GIN, r".*\.go"),
+    Source("code", "train", _COMMONS, r".*\.java"),
+    Source("code", "train", _GOT, r".*\.(ts|yml)"),
     Source("code", "test", "packages", r"(rich|httpx|pip|hypothesis|jmespath|tenacity)/.*\.py"),
     Source("code", "test", _RIPGREP, r".*\.rs"),
     Source("code", "test", _PETCLINIC, r".*\.(java|html|sql)"),

@@ -39,8 +39,9 @@ _ROUNDS, _SWEEPS = 8, 400
 
 #: Weights stay between these, so that no odd text gets an absurd figure: a long word has a token
 #: every sixteen letters, a Chinese character half of one, and a byte never more than one.
-_LEAST = {"small letters": 0.06, "blanks": 0.07, "line ends": 0.1, "signs": 0.15}
+_LEAST = {"small letters": 0.06, "blanks": 0.07, "line ends": 0.1, "signs": 0.25}
 _LEAST |= {"sign after a sign": -0.13, "blank after a blank": -0.06}
+_LEAST |= dict.fromkeys(("full stops", "quotation marks", "colons", "commas"), -0.1)
 _LEAST |= {name: 0.5 for name in FEATURES if name.startswith("Chinese")}
 _LEAST |= {"Latin letters beyond ASCII": 0.3, "kana and Chinese punctuation": 0.3}
 _MOST = dict.fromkeys(FEATURES[:6], 1.0) | {"emoji and all beyond": 3.0}

@@ -135,9 +135,9 @@ def test_usage_that_is_not_reported_is_estimated_and_marked(router, server):
     }
     server.script(Fault.body(json.dumps(body).encode()), times=None)
     answer = router.complete("x", input_tokens=50)
-    # One word of 400 small letters: 400 × 0.063 + 0.676 = 25.876 tokens; (50 × $1 + 26 × $10) / 1M
-    assert (answer.usage.input, answer.usage.output, answer.usage.estimated) == (50, 26, True)
-    assert float(answer.cost) == pytest.approx(0.00031)
+    # One word of 400 small letters: 400 × 0.06 + 0.712 = 24.712 tokens; (50 × $1 + 25 × $10) / 1M
+    assert (answer.usage.input, answer.usage.output, answer.usage.estimated) == (50, 25, True)
+    assert float(answer.cost) == pytest.approx(0.0003)
 
 
 def test_a_router_is_closed_as_often_as_one_likes(router):

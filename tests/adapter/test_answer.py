@@ -42,8 +42,8 @@ def test_answers_worth_a_warning() -> None:
     assert "allow more tokens" in checked(finish="length", reasoning=True)[0]
 
 
-#: One word of 16,000 letters: 16,000 × 0.063 + 0.676 + 7 of its frame = 1,016 tokens.
-LONG = Request.of("x" * 16_000)
+#: One word of 17,000 letters: 17,000 × 0.06 + 0.712 + 7 of its frame = 1,028 tokens.
+LONG = Request.of("x" * 17_000)
 #: Never part of a prompt's own text: where it is written, if it is, differs from server to server.
 LARGE = {"type": "object", "properties": {f"field{n}": {"type": "string"} for n in range(400)}}
 TOOL = {"type": "function", "function": {"name": "f", "parameters": LARGE}}
@@ -53,12 +53,12 @@ SCHEMA = {"type": "json_schema", "json_schema": {"name": "s", "schema": LARGE}}
 @pytest.mark.parametrize(
     ("request_", "usage", "warned"),
     [
-        (LONG, Usage(406, 5), True),  # 0.4 × 1,016 = 406.4
-        (LONG, Usage(407, 5), False),
+        (LONG, Usage(411, 5), True),  # 0.4 × 1,027.7 = 411.1
+        (LONG, Usage(412, 5), False),
         (LONG, Usage(0, 5, estimated=True), False),
         (LONG, None, False),
-        (Request.of("x" * 15_000), Usage(3, 5), False),  # about 953 tokens
-        (Request.of("x" * 16_000, input_tokens=1_016), Usage(3, 5), False),
+        (Request.of("x" * 15_000), Usage(3, 5), False),  # about 908 tokens
+        (Request.of("x" * 17_000, input_tokens=1_028), Usage(3, 5), False),
         (Request.of("hi", tools=(TOOL,)), Usage(9, 5), False),
         (Request.of("hi", response_format=SCHEMA), Usage(9, 5), False),
     ],
@@ -73,7 +73,7 @@ def test_what_a_service_counts_is_its_own_matter_and_images_are_anybodys_guess()
     elsewhere = replace(AIM, provider=replace(AIM.provider, locality="cloud"))
     assert check_prompt(LONG, Usage(3, 5), elsewhere) == []
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,QUJD"}}
-    seen = [{"role": "user", "content": [image, {"type": "text", "text": "x" * 16_000}]}]
+    seen = [{"role": "user", "content": [image, {"type": "text", "text": "x" * 17_000}]}]
     assert check_prompt(Request.of(seen), Usage(3, 5), AIM) == []
 
 

@@ -34,10 +34,10 @@ def test_an_empty_stdin_adds_nothing(process: Any, pair: Any) -> None:
 
 def test_decide_counts_piped_text(here: Any, pair: Any) -> None:
     result = here("decide", "--config", str(pair.root), "--json", "x", stdin="y " * 4000)
-    # x, two line ends, 4,000 words of one letter and 4,000 blanks: 4,001 small letters × 0.063,
-    # 4,001 beginnings of words × 0.676, 4,000 blanks × 0.077, 2 line ends × 0.1, and 7 for the
-    # frame: 252.063 + 2,704.676 + 308 + 0.2 + 7 = 3,271.939.
-    assert json.loads(result.out)["facts"]["tokens"] == 3272
+    # x, two line ends, 4,000 words of one letter and 4,000 blanks: 4,001 small letters × 0.06,
+    # 4,001 beginnings of words × 0.712, 4,000 blanks × 0.073, 2 line ends × 0.216, and 7 for the
+    # frame: 240.06 + 2,848.712 + 292 + 0.432 + 7 = 3,388.204.
+    assert json.loads(result.out)["facts"]["tokens"] == 3388
 
 
 def test_a_closed_stdin_adds_nothing(tmp_path: Path, pair: Any) -> None:

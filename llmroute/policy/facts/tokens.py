@@ -82,12 +82,15 @@ _PLAIN = {
     "line ends": _LINE,
     "signs": _MARK,
 }
+#: Signs that often stand alone or in one token with their neighbours, counted once more.
+_SIGNS = {"full stops": b".", "quotation marks": b'"', "colons": b":", "commas": b","}
 
-#: What is counted, in order. A text in ASCII has only the first seventeen.
+#: What is counted, in order. A text in ASCII has only those up to the commas.
 FEATURES = (
     *_PLAIN,
     *_GROUPS,
     *_PAIRS,
+    *_SIGNS,
     *_WIDE,
     *(f"Chinese from U+{(byte & 15) << 12:04X}" for byte in _CHINESE),
     "letter beyond ASCII inside a word",
@@ -95,6 +98,7 @@ FEATURES = (
 _GROUP_BYTES = tuple(_GROUPS.values())
 _PAIR_BYTES = tuple(before << 4 | after for before, after in _PAIRS.values())
 _PLAIN_BYTES = tuple(_PLAIN.values())
+_SIGN_BYTES = tuple(_SIGNS.values())
 _WIDE_BYTES = tuple(range(_LATIN, _LATIN + len(_WIDE)))
 _INSIDE = _LOWER << 4 | _LATIN
 #: Bytes of a character after its first.
@@ -105,39 +109,43 @@ FAMILIES = ("generic", "o200k", "cl100k", "claude")
 
 #: Tokens per occurrence of each feature, a column for each family; from `bench/tokens.py --fit`.
 _TABLE: Mapping[str, tuple[float, ...]] = {
-    "small letters": (0.063, 0.065, 0.086, 0.06),
-    "capitals": (0.155, 0.172, 0.134, 0.2),
-    "digits": (0.25, 0.245, 0.262, 0.257),
-    "blanks": (0.077, 0.09, 0.092, 0.07),
-    "line ends": (0.1, 0.1, 0.1, 0.78),
-    "signs": (0.26, 0.242, 0.164, 0.295),
-    "small word or part begins": (0.676, 0.634, 0.54, 0.739),
-    "number begins": (1.316, 1.338, 1.259, 1.325),
-    "letter beside digit": (0.942, 0.962, 1.049, 0.857),
-    "indentation": (1.294, 1.306, 1.358, 0.49),
-    "small letter after a sign": (0.551, 0.394, 0.455, 0.779),
-    "blank after a sign": (0.596, 0.67, 0.749, 0.357),
-    "sign begins a line": (1.004, 0.465, 0.493, 0.872),
-    "capital after a blank": (0.453, 0.33, 0.51, 0.421),
-    "capital after a sign": (0.815, 0.542, 0.762, 1.136),
-    "sign after a sign": (-0.068, -0.001, 0.057, -0.13),
+    "small letters": (0.06, 0.06, 0.06, 0.06),
+    "capitals": (0.128, 0.149, 0.1, 0.165),
+    "digits": (0.276, 0.228, 0.269, 0.338),
+    "blanks": (0.073, 0.083, 0.083, 0.07),
+    "line ends": (0.216, 0.1, 0.1, 0.816),
+    "signs": (0.25, 0.25, 0.25, 0.277),
+    "small word or part begins": (0.712, 0.699, 0.693, 0.721),
+    "number begins": (1.147, 1.347, 1.121, 0.909),
+    "letter beside digit": (1.021, 1.081, 1.117, 0.848),
+    "indentation": (1.078, 1.103, 1.121, 0.459),
+    "small letter after a sign": (0.499, 0.303, 0.28, 0.831),
+    "blank after a sign": (0.595, 0.637, 0.64, 0.504),
+    "sign begins a line": (1.064, 0.656, 0.782, 1.024),
+    "capital after a blank": (0.315, 0.185, 0.397, 0.313),
+    "capital after a sign": (0.616, 0.31, 0.37, 1.111),
+    "sign after a sign": (-0.109, -0.068, -0.123, -0.13),
     "blank after a blank": (-0.06, -0.06, -0.06, -0.06),
-    "Latin letters beyond ASCII": (1.743, 1.229, 2.229, 1.578),
-    "Greek and Cyrillic": (0.421, 0.259, 0.446, 0.549),
-    "Hebrew, Arabic and their neighbours": (0.796, 0.346, 0.836, 1.195),
-    "Indic, Thai and their neighbours": (0.964, 0.328, 1.215, 1.32),
-    "typographic signs": (1.518, 1.556, 1.61, 1.569),
-    "kana and Chinese punctuation": (0.899, 0.729, 0.97, 0.979),
-    "full-width forms": (2, 1.908, 2, 2),
-    "Hangul": (1.063, 0.707, 1.139, 1.322),
+    "full stops": (-0.1, -0.1, -0.1, -0.1),
+    "quotation marks": (0.003, 0.06, 0.071, -0.1),
+    "colons": (0.535, 0.684, 0.789, 0.072),
+    "commas": (0.209, 0.062, 0.138, 0.385),
+    "Latin letters beyond ASCII": (1.851, 1.246, 2.157, 1.727),
+    "Greek and Cyrillic": (0.413, 0.259, 0.438, 0.535),
+    "Hebrew, Arabic and their neighbours": (0.797, 0.338, 0.857, 1.188),
+    "Indic, Thai and their neighbours": (0.969, 0.331, 1.237, 1.316),
+    "typographic signs": (1.644, 1.648, 1.683, 1.752),
+    "kana and Chinese punctuation": (0.896, 0.73, 0.973, 0.966),
+    "full-width forms": (2, 1.466, 2, 2),
+    "Hangul": (1.048, 0.706, 1.122, 1.298),
     "emoji and all beyond": (3, 3, 3, 3),
     "Chinese from U+4000": (0.5, 0.5, 0.5, 0.5),
-    "Chinese from U+5000": (0.797, 0.637, 0.988, 0.805),
-    "Chinese from U+6000": (0.92, 0.658, 1.059, 1.067),
-    "Chinese from U+7000": (1.244, 0.92, 1.456, 1.253),
-    "Chinese from U+8000": (0.905, 0.519, 1.346, 1.047),
-    "Chinese from U+9000": (2, 1.384, 2, 2),
-    "letter beyond ASCII inside a word": (0.687, 0, 0.121, 2.035),
+    "Chinese from U+5000": (0.977, 0.792, 1.242, 1.078),
+    "Chinese from U+6000": (0.824, 0.741, 0.916, 0.824),
+    "Chinese from U+7000": (0.947, 0.65, 1.241, 0.968),
+    "Chinese from U+8000": (0.906, 0.623, 1.158, 0.986),
+    "Chinese from U+9000": (2, 1.383, 2, 2),
+    "letter beyond ASCII inside a word": (0.557, 0, 0.293, 1.845),
 }
 _WEIGHTS: Mapping[str, tuple[float, ...]] = {
     family: tuple(_TABLE[feature][column] for feature in FEATURES)
@@ -182,6 +190,7 @@ def _count(text: str) -> list[float]:
     counts: list[float] = [of(kind) for kind in _PLAIN_BYTES]
     counts += [len(pairs.translate(None, others)) for others in _GROUP_BYTES]
     counts += [at(pair) for pair in _PAIR_BYTES]
+    counts += map(data.count, _SIGN_BYTES)
     if beyond:
         counts += [of(kind) if kind in classes else 0 for kind in _WIDE_BYTES]
         counts += [data.count(first) for first in _CHINESE]
