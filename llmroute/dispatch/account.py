@@ -43,7 +43,7 @@ class Account:
         estimate = self._decision.estimate(target)
         record = self._record(target)
         held = await self._ledger.reserve(
-            record, estimate.cost_max, estimate.cost, within=max(within, 0.0)
+            record, estimate.cost_max, estimate.uncached, within=max(within, 0.0)
         )
         if isinstance(held, Refusal):
             raise Refused(held.message)

@@ -12,7 +12,7 @@ import hashlib
 import json
 import math
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -110,7 +110,8 @@ class LiveState:
         #: Targets by limit, one of which its quota is asked for; and limits that were not free.
         self._pools: dict[str, tuple[Target, set[str]]] = {}
         self._tight: set[str] = set()
-        self._served: dict[str, tuple[str, float]] = {}
+        #: By conversation, who served it, the latest last: when, and how many tokens it cached.
+        self._served: dict[str, dict[str, tuple[float, int]]] = {}
         self._changes: list[str] = []
         self._dropped = 0
         self._tick = self._step()
@@ -283,21 +284,38 @@ class LiveState:
         sharing = self._sharing.get(target.limit_scope)
         return (target.id,) if sharing is None else sharing | {target.id}
 
-    def served(self, request: Request, target: Target) -> None:
-        """Remember where a conversation was answered."""
-        key = _conversation(request)
+    def served(self, request: Request, target: Target, cached: int = 0) -> None:
+        """Remember where a conversation was answered, and how much of it is in a cache there.
+
+        `cached` are the tokens that the target says to have read from its cache or written to it:
+        the next turn begins with the same.
+        """
+        key, now = _conversation(request), self._clock()
         with self._lock:
-            self._served.pop(key, None)
-            self._served[key] = (target.id, self._clock())
+            known = self._served.pop(key, {})
+            kept = {i: v for i, v in known.items() if i != target.id and self._counts(v[0], now)}
+            self._served[key] = {**kept, target.id: (now, cached)}
             while len(self._served) > _CONVERSATIONS:
                 self._served.pop(next(iter(self._served)))
 
+    def _counts(self, at: float, now: float) -> bool:
+        """Whether what was cached at a time is taken to be there still."""
+        return now - at <= AFFINITY_SECONDS
+
     def affinity(self, request: Request) -> str | None:
         """Return where the conversation was last answered, while its cache still counts."""
-        if not self._served:
+        known = self._served.get(_conversation(request)) if self._served else None
+        if not known:
             return None
-        target_id, at = self._served.get(_conversation(request), (None, 0.0))
-        return target_id if self._clock() - at <= AFFINITY_SECONDS else None
+        target_id, (at, _) = next(reversed(known.items()))
+        return target_id if self._counts(at, self._clock()) else None
+
+    def cached(self, request: Request) -> Mapping[str, int]:
+        """Return the tokens of the conversation that targets cached, where estimates learn."""
+        if not self._learns or not self._served:
+            return {}
+        known, now = self._served.get(_conversation(request), {}), self._clock()
+        return {name: n for name, (at, n) in known.items() if n and self._counts(at, now)}
 
     def _headroom(self, target: Target) -> float:
         """Return the free share of the concurrency and rate limits that the target shares."""

@@ -200,21 +200,22 @@ class Plan:
     def _fits(self, item: Ranked) -> bool:
         if self._limit is None or (self._first and item.target is self._first.target):
             return True
-        cost = item.estimate.cost
+        cost = item.estimate.uncached
         return cost is not None and cost <= self._limit
 
 
 def _price_limit(decision: Decision, first: Ranked | None) -> Decimal | None:
     """Return the most that a fallback may cost in nano-dollars, None where nothing bounds it.
 
-    Where the first target's own price is unknown, the cheapest known estimate sets it.
+    Where the first target's own price is unknown, the cheapest known estimate sets it. What a
+    prompt cache may save does not count: all the others would look too dear beside it.
     """
     ratio = decision.fallback.max_price_ratio
     if ratio is None or first is None:
         return None
-    cost = first.estimate.cost
+    cost = first.estimate.uncached
     if cost is None:
-        known = [item.estimate.cost for item in decision.ranking]
+        known = [item.estimate.uncached for item in decision.ranking]
         cost = min((cost for cost in known if cost is not None), default=None)
     return None if cost is None else Decimal(str(ratio)) * cost
 

@@ -163,7 +163,7 @@ class Trial:
         unused = self.leave.tokens - usage.input - usage.output
         self.services.health.succeeded(target, self.leave.admission, unused)
         self.services.retries.earn(target.provider.name)
-        self.services.live.served(self.request, target)
+        self.services.live.served(self.request, target, usage.cached + usage.cache_written)
         self._end("ok", usage=usage, nano=nano)
         warnings = tuple(dict.fromkeys((*self.warnings, *response.warnings)))
         cost = nano_to_usd(nano)

@@ -125,6 +125,31 @@ def test_a_conversation_stays_known_for_five_minutes(live, clock):
     assert live.affinity(later) is None
 
 
+def test_what_each_target_cached_of_a_conversation_is_known_for_five_minutes(live, clock):
+    opening = {"role": "user", "content": "hello"}
+    first = Request.of([opening])
+    later = Request.of([opening, {"role": "assistant", "content": "hi"}, {**opening}])
+    other = target("b/other")
+    live.served(first, CLOUD, 1_200)
+    clock.now += 200
+    live.served(later, other, 1_500)
+    assert live.cached(later) == {"a/cloud": 1_200, "b/other": 1_500}
+    assert live.cached(Request.of([opening], user="another")) == {}
+    assert live.affinity(later) == "b/other"
+    clock.now += 101
+    assert live.cached(later) == {"b/other": 1_500}
+    live.served(later, CLOUD)
+    assert live.cached(later) == {"b/other": 1_500}, "it cached nothing"
+    assert live.affinity(later) == "a/cloud"
+
+
+def test_no_cache_is_counted_on_unasked(clock):
+    live = LiveState(clock)
+    live.served(Request.of("hello"), CLOUD, 1_200)
+    assert live.cached(Request.of("hello")) == {}
+    assert live.affinity(Request.of("hello")) == "a/cloud"
+
+
 # Corrections of token counts
 
 

@@ -101,6 +101,20 @@ def test_a_fallback_may_cost_a_multiple_of_the_first_estimate():
     assert walk(made, TRANSIENT) == ["a/1", "b/1"]
 
 
+def test_what_a_cache_saves_does_not_make_others_too_dear():
+    """Of two equals one has the conversation in its cache: a tenth of the price, while it does."""
+    cost = {"input": 1, "output": 0, "cache_read": 0.1}
+    fleet = [target("a/1", cost=cost), target("b/1", cost=cost)]
+    data = {"policy": "p", "fallback": {"max_price_ratio": 5}}
+    data["rules"] = [{"name": "cost", "weight": 1, "prefer": "price"}]
+    live = Live()
+    live.caches = {"b/1": 1000}
+    policy = Policy(policy_source("p", {"p": data}))
+    made = Plan(policy.decide("hi", fleet, around=Surroundings(NOON, live), input_tokens=1000))
+    assert made.over_price == ()
+    assert walk(made, TRANSIENT) == ["b/1", "a/1"]
+
+
 def test_an_unknown_price_is_over_any_ratio():
     assert plan(A1, B1, costs=[100, None], max_price_ratio=5).over_price == ("b/1",)
 

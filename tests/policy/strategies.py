@@ -24,9 +24,9 @@ from llmroute.policy.source import PolicySource, Require, Rule, Select
 from llmroute.types import Request, Route
 from tests.build import provider, target
 from tests.policy.rare import CAPABILITIES, IMAGE, RARE, TOOL, needing, rarely_able
-from tests.policy.taught import taught
+from tests.policy.taught import caches, measured
 
-__all__ = ["Case", "Live", "Turn", "case", "cases", "disturb", "live", "measured", "model", "turn"]
+__all__ = ["Case", "Live", "Turn", "case", "cases", "disturb", "live", "model", "turn"]
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 TASKS = ("code", "chat", "math")
@@ -43,6 +43,7 @@ class Live(Priors):
         self.facts = dict(facts or {})
         self.loads: dict[str, float] = {}
         self.served: str | None = None
+        self.caches: dict[str, int] = {}
         self.version = version
         self._log: list[tuple[int, str]] = []
         self._known_since = version
@@ -71,6 +72,9 @@ class Live(Priors):
 
     def affinity(self, request: Request) -> str | None:
         return self.served
+
+    def cached(self, request: Request) -> Mapping[str, int]:
+        return self.caches
 
 
 Turn = tuple[Request, Surroundings, Mapping[str, Problem]]
@@ -226,6 +230,8 @@ def cost(rng: Random) -> dict[str, Any] | None:
         return None
     into = rng.choice((0, 0.05, 0.5, 3, 60))
     data: dict[str, Any] = {"input": into, "output": rng.choice((into, 0, 15))}
+    if data["output"]:
+        data["cache_read"] = into / 10
     if rng.random() < 0.2:
         data["per_request"] = 0.001
     if rng.random() < 0.2:
@@ -331,20 +337,6 @@ def request(rng: Random) -> Request:
     )
 
 
-def measured(rng: Random) -> LiveFacts:
-    facts = LiveFacts(
-        first_token=rng.choice((0.0, 0.4, 2.0, rng.random() * 5)),
-        tokens_per_second=rng.choice((0.0, 55.5, 120.0)),
-        success=rng.choice((0.0, 0.98, 1.0, rng.random())),
-        headroom=rng.choice((0.0, 0.25, 1.0)),
-        in_flight=rng.choice((0, 2, 9)),
-        loaded=rng.choice((None, True, False)),
-        measured=rng.random() < 0.8,
-        observations=rng.choice((0.0, 5.0, 80.0)),
-    )
-    return taught(facts)
-
-
 def live(rng: Random, targets: Sequence[Target]) -> Live:
     """Draw a live view; its version says nothing of what it holds."""
     known = [t.id for t in targets if rng.random() < rng.choice((0.0, 0.5, 1.0))]
@@ -354,6 +346,7 @@ def live(rng: Random, targets: Sequence[Target]) -> Live:
     )
     view.loads = {t.id: rng.choice((0.0, 1.0, rng.random() * 9)) for t in targets}
     view.served = rng.choice((None, *(t.id for t in targets)))
+    view.caches = caches(view.loads)
     return view
 
 
@@ -365,6 +358,7 @@ def disturb(rng: Random, view: Live, targets: Sequence[Target]) -> None:
         view.forget_changes()
     view.loads[rng.choice(targets).id] = rng.random() * 9
     view.served = rng.choice((None, rng.choice(targets).id))
+    view.caches = caches(view.loads)
 
 
 def surroundings(rng: Random, view: Live) -> Surroundings:

@@ -4,10 +4,12 @@
 
     {"policy": "mine", "request": {"messages": [...], "tags": [...]}, "now": "2026-11-22T12:00:00Z",
      "budgets": {"team": 0.9}, "live": {"*": {"success": 0.5}}, "served": "openai/gpt-6-luna",
+     "cached": {"openai/gpt-6-luna": 9216},
      "discovered": {"provider": "ollama", "model": {"model": "llama3.1:8b"}}}
 
 Under `live` stand the fields of that root, and what was learned for estimates: `"token_factor":
-1.25` and `"outputs": {"chat": {"tokens": 724, "answers": 12}}`.
+1.25` and `"outputs": {"chat": {"tokens": 724, "answers": 12}}`. `cached` are the tokens of the
+conversation that targets have in their prompt caches.
 Only `request` must be there, with its `messages`. Measurements that are not said are priors; all
 known targets count as usable.
 """
@@ -62,7 +64,8 @@ def situation_data(saved: Saved) -> dict[str, Any]:
     found: dict[str, Any] = {"policy": saved.policy, "request": _request_data(case.request)}
     found |= {"now": case.now.isoformat(), "budgets": dict(case.budgets)}
     found |= {"live": {name: dict(values) for name, values in case.live.items()}}
-    found |= {"served": case.served, "choices": [list(choice) for choice in case.choices]}
+    found |= {"served": case.served, "cached": dict(case.cached)}
+    found |= {"choices": [list(choice) for choice in case.choices]}
     if saved.listing is not None:
         found["discovered"] = {"provider": saved.provider, "model": dict(saved.listing)}
     return {name: value for name, value in found.items() if value not in (None, {}, [])}
@@ -136,6 +139,7 @@ class _Reader:
             self._live(data.get("live", {})),
             self._text(data.get("served"), "served"),
             self._choices(data.get("choices", [])),
+            cached=self._cached(data.get("cached", {})),
         )
         return Saved(case, self._text(data.get("policy"), "policy"), *listing)
 
@@ -222,6 +226,12 @@ class _Reader:
                 raise self._wrong(under[:-1], f"needs {' and '.join(_OUTPUT)}")
             self._figures(output, _OUTPUT, under)
 
+    def _cached(self, value: Any) -> dict[str, int]:
+        for target, tokens in self._map(value, "cached").items():
+            if not _is_count(tokens):
+                raise self._wrong(f"cached.{target}", f"cannot be {_short(tokens)}")
+        return dict(value)
+
     def _choices(self, value: Any) -> tuple[tuple[str, Any], ...]:
         found = []
         for pair in value if isinstance(value, list) else [value]:
@@ -246,7 +256,10 @@ class _Reader:
         return provider, dict(model)
 
 
-_KEYS = ("policy", "request", "now", "budgets", "live", "served", "choices", "discovered")
+_KEYS = (
+    *("policy", "request", "now", "budgets", "live", "served", "cached", "choices"),
+    "discovered",
+)
 
 
 def _is_count(value: Any) -> bool:

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from llmroute.catalog.model import Target
@@ -29,9 +30,15 @@ SCHEMA = {"type": "json_schema", "json_schema": {"name": "answer", "schema": _FO
 class Measured(Priors):
     """Priors with some values set: of one target by its id, or of `EVERY` one."""
 
-    def __init__(self, live: Mapping[str, Mapping[str, Any]], served: str | None = None) -> None:
+    def __init__(
+        self,
+        live: Mapping[str, Mapping[str, Any]],
+        served: str | None = None,
+        cached: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         self.values = live
         self._served = served
+        self._cached = cached
 
     def of(self, target: Target) -> LiveFacts:
         """Return the target's priors with what was set for it."""
@@ -45,13 +52,18 @@ class Measured(Priors):
         """Return the target that is to have served the conversation."""
         return self._served
 
+    def cached(self, request: Request) -> Mapping[str, int]:  # noqa: ARG002 - the view's signature
+        """Return the tokens that targets are to have cached."""
+        return self._cached
+
 
 @dataclass(frozen=True)
 class Situation:
     """A request with its surroundings.
 
     `live` maps target ids, or `EVERY`, to measured fields; the others are priors. `served` is the
-    target that served the conversation last. `choices` are the values of the dimensions that are
+    target that served the conversation last, `cached` the tokens that targets have in their caches.
+    `choices` are the values of the dimensions that are
     not at their default, for people.
     """
 
@@ -62,10 +74,12 @@ class Situation:
     served: str | None = None
     choices: tuple[tuple[str, Any], ...] = ()
     view: Measured | None = field(default=None, compare=False, repr=False)
+    cached: Mapping[str, int] = field(default_factory=dict)
 
     def around(self) -> Surroundings:
         """Return what a decision depends on besides the request."""
-        return Surroundings(self.now, self.view or Measured(self.live, self.served), self.budgets)
+        view = self.view or Measured(self.live, self.served, self.cached)
+        return Surroundings(self.now, view, self.budgets)
 
     def describe(self) -> str:
         """Say on one line what is special about the situation."""
@@ -123,6 +137,7 @@ class Situation:
         found += [n for n, _ in self.choices if n.startswith(("budget.", "live.", "now."))]
         found += ["live"] if self.live and not any(n.startswith("live") for n in found) else []
         found += ["served"] if self.served else []
+        found += ["cached"] if self.cached else []
         return tuple(found)
 
     def to_dict(self) -> dict[str, Any]:
@@ -143,6 +158,7 @@ class Situation:
             "budgets": dict(self.budgets),
             "live": {name: dict(values) for name, values in self.live.items()},
             "served": self.served,
+            **({"cached": dict(self.cached)} if self.cached else {}),
             "beyond_command": list(self.beyond()),
         }
 

@@ -57,7 +57,7 @@ def _lowest(
     price: Price, target: Target, group: Span, correction: Correction
 ) -> tuple[float, float]:
     """Return the lowest cost in nano-dollars and the lowest USD per million tokens in a group."""
-    factor, learned = correction
+    factor, learned, _ = correction
     low_in, high_in = (corrected(tokens, factor) for tokens in _range(group[0]))
     asked = (None, None) if group[1] is None else _range(group[1])
     low_out, high_out = (expected_output(target, limit, learned) for limit in asked)

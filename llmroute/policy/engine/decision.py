@@ -63,6 +63,7 @@ class Ranked:
             "target": self.target.id,
             "score": self.score,
             "estimate": self.estimate.view,
+            **({"cached": self.estimate.cached} if self.estimate.cached else {}),
             **({} if self.token_factor == 1.0 else {"token_factor": self.token_factor}),
             **({} if learned is None else {"learned_output": learned._asdict()}),
             "contributions": [

@@ -116,13 +116,14 @@ def _cases(
         except _FAILURES:
             continue
     failed = frozenset(source.let) - frozenset(lets)
-    served, cases = around.live.affinity(request), []
+    served, cached, cases = around.live.affinity(request), around.live.cached(request), []
     for target in targets:
         live, tokens = around.live.of(target), facts.tokens_for(target.tokenizer)
         if request.input_tokens is None and live.token_factor != 1:
             tokens = max(1, round(Fraction(live.token_factor) * tokens))
         output = live.outputs.get(facts.task)
-        needs = estimate(request, tokens, target, now.date(), output and output.tokens)
+        usual, kept = output and output.tokens, cached.get(target.id, 0)
+        needs = estimate(request, tokens, target, now.date(), usual, kept)
         own = {"target": target.view, "estimate": needs.view, "live": live.view}
         scope = {**roots, **lets, **own}
         cases.append(_Case(target, request, facts, needs, live, served, scope, failed))

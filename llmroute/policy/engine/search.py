@@ -63,6 +63,12 @@ class Search:
         self._checks: list[tuple[RequirePart, dict[int, bool]]] = []
         if policy.affine:
             _ = context.affinity  # what it is now, for whoever reads it later
+        #: Tokens that targets should have cached. Estimates of these are like nobody else's.
+        self._cached = {
+            policy.table.places[name]: tokens
+            for name, tokens in context.cached.items()
+            if tokens and name in policy.table.places
+        }
         self._max_cost = context.request.route.max_cost
         #: The hard budgets that the request counts against.
         self.allowances = context.allowances(policy.source.name)
@@ -96,11 +102,22 @@ class Search:
             if corrections is not None and classes is not None and classes.priced:
                 classes = corrections.refined(classes)
                 part = part._replace(classes=classes)
-            if classes is not None and classes.few:
+            if classes is not None and self._told_apart(classes):
                 mask &= self._passing(requirement, classes)
             else:
                 self._checks.append((part, {}))
         return mask
+
+    def _told_apart(self, classes: Partition) -> bool:
+        """Whether the members of every class are alike for this request, and classes few."""
+        return classes.few and not (self._cached and classes.priced)
+
+    def _class_of(self, classes: Partition | None, place: int) -> int:
+        """Return a number that only targets have which are alike for this request."""
+        if classes is None:
+            return place
+        alone = classes.priced and place in self._cached
+        return ~place if alone else classes.class_of[place]
 
     def _passing(self, requirement: CompiledRequire, classes: Partition) -> int:
         passing = 0
@@ -138,7 +155,7 @@ class Search:
         if corrections is not None and classes is not None and classes.priced:
             classes = corrections.refined(classes)
             part = part._replace(classes=classes)
-        if classes is None or not classes.few:
+        if classes is None or not self._told_apart(classes):
             self._later.append((part, {}))
             return 0
         points = [self._points(rule, place) for place in classes.places]
@@ -181,7 +198,16 @@ class Search:
         longest = table.longest if known is None else max(table.longest, known.longest)
         asked = None if asked is None or asked >= longest else asked
         spans = tuple([span(facts.tokens_for(name), asked) for name in table.tokenizers])
-        return self.policy.columns.most(priced, spans, known)
+        row = self.policy.columns.most(priced, spans, known)
+        return self._raised(row, priced) if self._cached else row
+
+    def _raised(self, row: int, priced: int) -> int:
+        """Return the row with the most that rules can give at all, for those with a cache."""
+        lanes = self.policy.lanes
+        most = sum(rule.most for n, rule in enumerate(self.policy.rules) if priced >> n & 1)
+        for place in self._cached:
+            row += lanes.put(place, most - lanes.at(row, place))
+        return row
 
     def near(self, spread: int) -> list[tuple[int, int]]:
         """Return the score and place of each target within `spread` of the best, in any order."""
@@ -257,7 +283,7 @@ class Search:
             return REJECTED
         total = known + self._bias
         for (_, rule, classes), memo in self._later:
-            number = classes.class_of[place] if classes else place
+            number = self._class_of(classes, place)
             points = memo.get(number)
             if points is None:
                 points = memo[number] = self._points(rule, place)
@@ -271,7 +297,7 @@ class Search:
         if self.allowances and self._over_budget(place):
             return False
         for part, memo in self._checks:
-            number = part.classes.class_of[place] if part.classes else place
+            number = self._class_of(part.classes, place)
             passes = memo.get(number)
             if passes is None:
                 passes = part.requirement.passes(self.candidate(place), self.context)
@@ -321,7 +347,7 @@ class Search:
 
     def estimate(self, place: int) -> Estimate:
         """Return what the request will need at a target, computed once for all of its price."""
-        number = self._priced.class_of[place]
+        number = self._class_of(self._priced, place)
         known = self._estimates.get(number)
         if known is None:
             known = self.context.estimate(self.policy.targets[place], self.correction(place))
@@ -330,8 +356,9 @@ class Search:
 
     def correction(self, place: int) -> Correction:
         """Return what earlier answers of a target change about its estimate."""
-        found = self._corrections
-        return UNCORRECTED if found is None else found.at(place)
+        found, cached = self._corrections, self._cached.get(place)
+        known = UNCORRECTED if found is None else found.at(place)
+        return known if cached is None else known._replace(cached=cached)
 
 
 def _by_cost(search: Search, place: int) -> float:

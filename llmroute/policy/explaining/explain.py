@@ -53,8 +53,10 @@ def _itemised(place: int, item: Ranked) -> Iterator[str]:
 
 
 def _corrected(item: Ranked) -> str:
-    factor = item.token_factor
-    return "" if factor == 1.0 else f" (× {factor:g}: how this target counted before)"
+    factor, cached = item.token_factor, item.estimate.cached
+    said = [] if factor == 1.0 else [f"× {factor:g}: how this target counted before"]
+    said += [f"{cached:,} from its cache"] if cached else []
+    return f" ({'; '.join(said)})" if said else ""
 
 
 def _row(item: Contribution, most: int, name_width: int) -> str:

@@ -75,7 +75,8 @@ def _product(item: Contribution) -> str:
 
 
 def _estimate(item: Ranked) -> str:
-    return f"{usd(item)}, {item.estimate.tokens_in:,} tokens in, {tokens_out(item)}"
+    cached = f" ({item.estimate.cached:,} from its cache)" if item.estimate.cached else ""
+    return f"{usd(item)}, {item.estimate.tokens_in:,} tokens in{cached}, {tokens_out(item)}"
 
 
 def _outlook(told: Explanation) -> Iterator[str]:

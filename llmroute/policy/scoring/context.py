@@ -86,6 +86,11 @@ class Context:
         """The target that last served this conversation."""
         return self.around.live.affinity(self.request)
 
+    @cached_property
+    def cached(self) -> Mapping[str, int]:
+        """The tokens of this conversation that targets should have cached, by target id."""
+        return self.around.live.cached(self.request)
+
     @property
     def counted(self) -> bool:
         """Whether the caller counted the prompt, so that nothing corrects it."""
@@ -101,17 +106,17 @@ class Context:
 
         `correction` is what earlier answers change about it, where that is known already.
         """
-        factor, output = correction or self._correction(target)
+        factor, output, cached = correction or self._correction(target)
         tokens = self.facts.tokens_for(target.tokenizer)
         if factor != 1.0:
             tokens = corrected(tokens, factor)
-        return estimate(self.request, tokens, target, self._today, output)
+        return estimate(self.request, tokens, target, self._today, output, cached)
 
     def _correction(self, target: Target) -> Correction:
         live = self.around.live.of(target)
         known = live.outputs.get(self.facts.task) if live.outputs else None
         factor = 1.0 if self.counted else live.token_factor
-        return Correction(factor, known.tokens if known else None)
+        return Correction(factor, known.tokens if known else None, self.cached.get(target.id, 0))
 
     def note(self, text: str) -> None:
         """Count something that went wrong while deciding; explanations show it."""

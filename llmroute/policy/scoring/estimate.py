@@ -18,13 +18,21 @@ _USUAL_OUTPUT = 500
 class Estimate(NamedTuple):
     """Tokens in and expected out; money in nano-dollars, None where the price is unknown.
 
-    `cost` counts the expected output, `cost_max` the allowed output.
+    `cost` counts the expected output, `cost_max` the allowed output. `cost` takes `cached` tokens
+    of the prompt to come from the provider's cache, which saves `saved`; `cost_max` none.
     """
 
     tokens_in: int
     tokens_out: int
     cost: int | None
     cost_max: int | None
+    cached: int = 0
+    saved: int = 0
+
+    @property
+    def uncached(self) -> int | None:
+        """The cost of the expected output where nothing of the prompt is cached."""
+        return None if self.cost is None else self.cost + self.saved
 
     @property
     def view(self) -> dict[str, Any]:
@@ -48,11 +56,13 @@ class Correction(NamedTuple):
     """What earlier answers of a target change about its estimates.
 
     `factor` multiplies the tokens of a prompt; `output` is the usual length of an answer in
-    tokens, in place of what the target's file says.
+    tokens, in place of what the target's file says. `cached` are the tokens of this conversation
+    that the target is expected to have in its prompt cache.
     """
 
     factor: float = 1.0
     output: int | None = None
+    cached: int = 0
 
 
 UNCORRECTED = Correction()
@@ -75,7 +85,12 @@ def corrected(tokens: int, factor: float) -> int:
 
 
 def estimate(
-    request: Request, tokens_in: int, target: Target, today: date, learned: int | None = None
+    request: Request,
+    tokens_in: int,
+    target: Target,
+    today: date,
+    learned: int | None = None,
+    cached: int = 0,
 ) -> Estimate:
     """Estimate one request at one target.
 
@@ -83,7 +98,7 @@ def estimate(
     500 tokens, at most `max_tokens`.
     Allowed output: `max_tokens` where the target can be told, else the model's `max_output`;
     without either nothing bounds it, and `cost_max` is unknown unless output is free. A price
-    outside its dates is unknown.
+    outside its dates is unknown. `cached` tokens, at most the whole prompt, are read from a cache.
     """
     asked = None if "max_tokens" in target.wire.reject else request.max_tokens
     expected = expected_output(target, asked, learned)
@@ -91,8 +106,12 @@ def estimate(
     if price is None or not price.valid_on(today):
         return Estimate(tokens_in, expected, None, None)
     allowed = asked or target.max_output or (0 if _free_output(price) else None)
-    cost = price.nano(tokens_in, expected)
-    if allowed == expected:
-        return Estimate(tokens_in, expected, cost, cost)
-    most = None if allowed is None else price.nano(tokens_in, allowed)
-    return Estimate(tokens_in, expected, cost, most)
+    whole = price.nano(tokens_in, expected)
+    most: int | None = whole
+    if allowed != expected:
+        most = None if allowed is None else price.nano(tokens_in, allowed)
+    if not cached:
+        return Estimate(tokens_in, expected, whole, most)
+    cached = min(cached, tokens_in)
+    cost = price.nano(tokens_in, expected, cached)
+    return Estimate(tokens_in, expected, cost, most, cached, whole - cost)

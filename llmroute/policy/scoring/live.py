@@ -24,6 +24,8 @@ class Prior(NamedTuple):
     success: float
 
 
+_NOTHING: Mapping[str, int] = MappingProxyType({})
+
 #: What is assumed of a target by its locality until calls were measured.
 PRIORS: Mapping[str, Prior] = {
     "local": Prior(first_token=0.5, tokens_per_second=30.0, success=0.98),
@@ -98,6 +100,10 @@ class LiveView(Protocol):
         """Return the id of the target that last served this conversation, if its cache counts."""
         ...
 
+    def cached(self, request: Request) -> Mapping[str, int]:
+        """Return the tokens of this conversation that targets should have cached, by target id."""
+        ...
+
 
 def prior_of(target: Target) -> Prior:
     """Return a target's priors: `expected` of its file, else the usual ones of its locality."""
@@ -133,3 +139,7 @@ class Priors:
     def affinity(self, request: Request) -> str | None:  # noqa: ARG002 - the view's signature
         """Return None: nothing was served yet."""
         return None
+
+    def cached(self, request: Request) -> Mapping[str, int]:  # noqa: ARG002 - the view's signature
+        """Return nothing: no target is known to have anything cached."""
+        return _NOTHING

@@ -63,6 +63,22 @@ def test_what_was_learned_is_decided_by_and_comes_back():
     assert (other.estimate.tokens_out, other.learned_output) == (500, None)
 
 
+def test_what_is_cached_is_decided_by_and_comes_back():
+    """Of two equals, the one that has 900 of 1,000 tokens in its cache is cheaper."""
+    request = {"messages": MESSAGES, "input_tokens": 1000}
+    saved = parse_situation(json.dumps({"request": request, "cached": {"a/n": 900}}), "x.json")
+    assert situation_data(saved)["cached"] == {"a/n": 900}
+    assert again(saved) == saved
+    cost = {"input": 1, "output": 0, "cache_read": 0.1}
+    fleet = [target("a/m", cost=cost), target("a/n", cost=cost)]
+    source = PolicySource("p", rules=(Rule("cheap", 1000, {"cost": {"half": 0.001}}),))
+    case = saved.situation
+    first, _ = decide(CompiledPolicy(source, fleet), case.request, case.around()).ranking
+    # 100 × $1 + 900 × $0.10 a million
+    assert (first.target.id, first.estimate.cost) == ("a/n", 190_000)
+    assert "cached" in case.beyond()
+
+
 @pytest.mark.parametrize(
     ("data", "told"),
     [
@@ -97,6 +113,8 @@ def test_what_was_learned_is_decided_by_and_comes_back():
             )
         ),
         ({"request": {"messages": MESSAGES}, "served": 1}, "served is 1; it must be a text"),
+        ({"request": {"messages": MESSAGES}, "cached": 1}, "cached is 1; it must be a map"),
+        ({"request": {"messages": MESSAGES}, "cached": {"a/m": 0}}, "cached.a/m cannot be 0"),
         ({"request": {"messages": MESSAGES}, "choices": [1]}, "choices must be a list of names"),
         ({"request": {"messages": MESSAGES}, "discovered": {"provider": "p"}}, "model is null"),
         (

@@ -143,11 +143,12 @@ REQUIRE = (Require("small", "estimate.tokens_in < `900`"),)
 def test_fleets_of_few_and_of_many_prices_agree_with_the_reference(seed, prices):
     """Few classes are evaluated at once, many are bounded and visited; factors tell both apart."""
     rng = Random(seed)
-    drawn = [(rng.choice((0.1, 1, 5)) + n / 100, rng.choice((0, 2))) for n in range(prices)]
+    inputs = [rng.choice((0.1, 1, 5)) + n / 100 for n in range(prices)]
+    drawn = [{"input": n, "output": rng.choice((0, 2)), "cache_read": n / 10} for n in inputs]
     fleet = tuple(
         target(
             f"a/{n}",
-            price=rng.choice(drawn),
+            cost=rng.choice(drawn),
             quality={"default": rng.random()},
             context_window=rng.choice((None, TOKENS + 1, round(TOKENS * 1.25) + 1)),
             tokenizer=rng.choice(("generic", "o200k")),
@@ -164,6 +165,8 @@ def test_fleets_of_few_and_of_many_prices_agree_with_the_reference(seed, prices)
             outputs = {task: Output(rng.choice(LENGTHS), 9) for task in known}
             facts = LiveFacts(1, 50, 1, token_factor=rng.choice(FACTORS), outputs=outputs)
             live.measure(item.id, facts)
+        kept = rng.sample(fleet, rng.choice((0, 1, 4)))
+        live.caches = {item.id: rng.choice((40, TOKENS, 9_000)) for item in kept}
         fields = {"max_tokens": rng.choice((None, 40, 600, 1500))}
         fields |= {"input_tokens": (None, TOKENS)[number == 4]}
         fields |= {"task": rng.choice((None, "essay", "other"))}

@@ -16,7 +16,8 @@ from llmroute.policy.scoring.live import LiveFacts, Output
 from llmroute.policy.source import Rule
 from llmroute.types import Request
 from tests.build import target
-from tests.policy.strategies import NOON, Live, measured
+from tests.policy.strategies import NOON, Live
+from tests.policy.taught import measured
 
 FLEET = tuple(target(f"a/{number}", price=(1, 1)) for number in range(9))
 AROUND = Surroundings(NOON, Live())

@@ -39,6 +39,26 @@ def test_a_learned_length_is_shown_with_what_it_was_learned_from(answers, fields
     assert told.replace("\n", " |") in markdown(decision)
 
 
+class Caching(Told):
+    """A view in which a/m has cached 600 tokens of the conversation."""
+
+    def cached(self, request):
+        return {"a/m": 600}
+
+
+def test_what_is_expected_from_a_cache_is_shown():
+    fleet = (target("a/m", cost={"input": 1, "output": 1, "cache_read": 0.1}), FLEET[1])
+    decision = decided(CHEAP, fleet, Caching())
+    # 400 × $1 + 600 × $0.10 + 500 × $1 a million
+    told = "$0.000960 for about 1,000 tokens in (600 from its cache), 500 out"
+    assert told in explain(decision)
+    assert "1,000 tokens in (600 from its cache), 500 out" in markdown(decision)
+    live = Caching({"a/m": LiveFacts(1, 60, 1, token_factor=1.25)})
+    # no letters: 7 tokens, and 9 as corrected, of which no more can come from a cache
+    text = explain(decided(CHEAP, fleet, live, prompt="", input_tokens=None))
+    assert "9 tokens in (× 1.25: how this target counted before; 9 from its cache), 500" in text
+
+
 def test_the_callers_own_count_is_shown_as_it_is():
     live = Told({"a/m": LiveFacts(1, 60, 1, token_factor=1.25)})
     assert "about 1,000 tokens in, 500 out" in explain(decided(CHEAP, FLEET, live))
