@@ -2,8 +2,8 @@
 
 Python's standard library and the installed packages are on the machine. All else comes from
 public repositories at fixed commits, read from clones that stand side by side in one folder, each
-under its own name: `git clone https://github.com/OWNER/NAME FOLDER/NAME`. A repository that is
-not there is left out and named.
+under its own name; `fetch` gets those that are missing. A repository that is not there is left out
+and named.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import random
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -19,12 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["SOURCES", "Piece", "Source", "pieces"]
+__all__ = ["SOURCES", "Piece", "Source", "fetch", "pieces"]
 
 Split = Literal["train", "test"]
 
 #: A piece has so many characters, drawn evenly over the logarithm.
 _SHORTEST, _LONGEST = 300, 12_000
+#: Larger files are left out: data sets, mostly.
+_LARGEST = 1_000_000
 #: Pieces of one source, so that none outweighs the others.
 _MOST = 250
 #: A piece of a Chinese, Japanese or Korean page is one only with this share of such characters.
@@ -136,6 +139,25 @@ SOURCES = (
 )
 
 
+def fetch(clones: Path) -> None:
+    """Get the commits that are not there yet, each alone, without its history.
+
+    What cannot be fetched is named, and left out as if it were not asked for.
+    """
+    for origin in sorted({source.origin for source in SOURCES if "@" in source.origin}):
+        name, commit = origin.split("@")
+        clone = clones / name.rsplit("/", 1)[1]
+        if not clone.is_dir():
+            print(f"fetching {name}", file=sys.stderr)
+            clone.mkdir(parents=True)
+            try:
+                _git(clone, ["init", "-q"])
+                _git(clone, ["fetch", "-q", "--depth=1", f"https://github.com/{name}", commit])
+            except subprocess.CalledProcessError as exc:
+                print(f"not fetched: {exc.stderr.decode(errors='replace')}", file=sys.stderr)
+                shutil.rmtree(clone)
+
+
 def pieces(clones: Path | None) -> Iterator[Piece]:
     """Yield the pieces of every source that is there, the same ones each time."""
     for number, source in enumerate(SOURCES):
@@ -207,9 +229,14 @@ def _git(clone: Path, command: list[str], stdin: bytes = b"") -> bytes:
 
 
 def _blobs(batch: bytes) -> Iterator[bytes]:
-    """Yield the files of `git cat-file --batch`; a header ends with the size, or `missing`."""
+    """Yield the files of `git cat-file --batch`, but for large ones.
+
+    A header ends with the size, or with `missing`.
+    """
     stream = io.BytesIO(batch)
     while header := stream.readline().split():
         if header[-1].isdigit():
-            yield stream.read(int(header[-1]))
+            data = stream.read(int(header[-1]))
             stream.readline()
+            if len(data) <= _LARGEST:
+                yield data

@@ -1,13 +1,14 @@
 """Token estimates beside the real tokenizers, by kind of text, and the fit of their weights.
 
-    python bench/tokens.py [--clones FOLDER] [--fit]
+    python bench/tokens.py [--clones FOLDER [--fetch]] [--fit]
 
 The tokenizers are o200k and cl100k of tiktoken and the one that Anthropic published for Claude 2;
 all three lie in litellm's wheel, so the extra `litellm` must be installed (it is not imported).
-Texts and their repositories are those of bench/texts.py. Errors are those of texts of at least
-200 tokens that were not fitted to. `--fit` also fits the weights and prints them; without it those
-of the package are measured. The last line is one JSON object: by family and kind the median and
-the 95th percentile of the absolute error and the median of the signed one, in percent.
+Texts and their repositories are those of bench/texts.py; `--fetch` gets what is missing in FOLDER
+from GitHub (some 100 MB). Errors are those of texts of at least 200 tokens that were not fitted to.
+`--fit` also fits the weights and prints them; without it those of the package are measured. The
+last line is one JSON object: by family and kind the median and the 95th percentile of the absolute
+error and the median of the signed one, in percent.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.texts import Piece, pieces
+from bench.texts import Piece, fetch, pieces
 from llmroute.policy.facts.tokens import FAMILIES, FEATURES, count_features, weigh
 
 _Vector = np.ndarray[Any, np.dtype[np.float64]]
@@ -139,8 +140,13 @@ def _show(family: str, errors: Mapping[str, Mapping[str, float]]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--clones", type=Path)
+    parser.add_argument("--fetch", action="store_true")
     parser.add_argument("--fit", action="store_true")
     chosen = parser.parse_args()
+    if chosen.fetch:
+        if chosen.clones is None:
+            parser.error("--fetch needs --clones FOLDER")
+        fetch(chosen.clones)
     found = list(pieces(chosen.clones))
     rows = _features(found)
     counts = {
