@@ -38,7 +38,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from llmroute import Router
 from llmroute.errors import LlmrouteError
 
-__all__ = ["soak"]
+__all__ = ["servers", "soak"]
 
 _SHARE, _AT_ONCE, _DEADLINE = 0.3, 32, 20.0
 _PROVIDER = """\
@@ -62,10 +62,10 @@ _INDEPENDENT = {"many": 5, "usual": 3}
 
 
 @contextmanager
-def _servers(share: float, seed: int) -> Iterator[tuple[list[int], Counter[str]]]:
+def servers(share: float, seed: int, times: int = 1) -> Iterator[tuple[list[int], Counter[str]]]:
     """Run the servers; what they counted is there once they have ended."""
     command = [sys.executable, str(Path(__file__).with_name("faulty.py"))]
-    command += ["--share", str(share), "--seed", str(seed)]
+    command += ["--share", str(share), "--seed", str(seed), "--times", str(times)]
     counts: Counter[str] = Counter()
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen(command, text=True, **pipes) as process:
@@ -181,14 +181,14 @@ def _bound(policy: str, requests: int) -> float:
 
 
 def _ours(share: float, seed: int, policy: str, requests: int) -> dict[str, Any]:
-    with TemporaryDirectory() as name, _servers(share, seed) as (ports, counts):
+    with TemporaryDirectory() as name, servers(share, seed) as (ports, counts):
         _workspace(Path(name), ports)
         found = asyncio.run(_llmroute(Path(name), policy, requests))
     return {**found, "served": sum(counts.values()), "bound": round(_bound(policy, requests), 1)}
 
 
 def _theirs(seed: int, requests: int, *, cooldowns: bool) -> dict[str, Any]:
-    with _servers(_SHARE, seed) as (ports, _):
+    with servers(_SHARE, seed) as (ports, _):
         return asyncio.run(_litellm(ports, requests, cooldowns=cooldowns))
 
 

@@ -1,11 +1,12 @@
 """Five servers that fail often, in a process of their own, for `bench/faults.py`.
 
-    python bench/faulty.py --ports 5 [--share 0.3] [--seed 1]
+    python bench/faulty.py --ports 5 [--share 0.3] [--seed 1] [--times 1]
 
 They speak OpenAI's Chat Completions, streamed and whole. A share of the requests fails, each in
 one of eight ways, drawn evenly: 500, 429, 529, a reset, silence before the first byte, a web page,
-a truncated answer, an empty one. Prints the ports on one line, then serves until its standard input
-ends, and prints how many requests it served and how many of them failed.
+a truncated answer, an empty one. An answer has four words, so many `--times`. Prints the ports on
+one line, then serves until its standard input ends, and prints how many requests it served and how
+many of them failed.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ _HANG = 30.0
 class Faulty:
     """One server; `draw` is shared by all, so that a seed fixes the mix."""
 
-    def __init__(self, draw: Random, share: float, counts: Counter[str]) -> None:
+    def __init__(self, draw: Random, share: float, counts: Counter[str], times: int) -> None:
         self._draw, self._share, self._counts = draw, share, counts
+        self._words = _WORDS * times
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection."""
@@ -39,7 +41,8 @@ class Faulty:
                 fails = self._draw.random() < self._share
                 fault = self._draw.choice(FAULTS) if fails else "none"
                 self._counts[fault] += 1
-                if not await _answer(writer, fault, stream=bool(asked.get("stream"))):
+                words = () if fault == "empty" else self._words
+                if not await _answer(writer, fault, words, stream=bool(asked.get("stream"))):
                     return
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
@@ -58,7 +61,9 @@ async def _request(reader: asyncio.StreamReader) -> dict[str, object] | None:
     return asked
 
 
-async def _answer(writer: asyncio.StreamWriter, fault: str, *, stream: bool) -> bool:
+async def _answer(
+    writer: asyncio.StreamWriter, fault: str, words: tuple[str, ...], *, stream: bool
+) -> bool:
     """Answer one request; False where the connection ends with it."""
     if fault == "hang":
         await asyncio.sleep(_HANG)
@@ -72,7 +77,6 @@ async def _answer(writer: asyncio.StreamWriter, fault: str, *, stream: bool) -> 
     elif fault == "html":
         _write(writer, b"<html><body>Bad gateway</body></html>", 200, "text/html")
     else:
-        words = () if fault == "empty" else _WORDS
         body = _stream(words, fault) if stream else _whole(words, fault)
         _write(writer, body, 200, "text/event-stream" if stream else "application/json")
     await writer.drain()
@@ -124,10 +128,10 @@ def _usage(words: tuple[str, ...]) -> dict[str, int]:
     return {"prompt_tokens": 9, "completion_tokens": len(words), "total_tokens": 9 + len(words)}
 
 
-async def _main(ports: int, share: float, seed: int) -> None:
+async def _main(ports: int, share: float, seed: int, times: int) -> None:
     draw, counts = Random(seed), Counter[str]()  # noqa: S311 - a mix of faults, no secret
     servers = [
-        await asyncio.start_server(Faulty(draw, share, counts).serve, "127.0.0.1", 0)
+        await asyncio.start_server(Faulty(draw, share, counts, times).serve, "127.0.0.1", 0)
         for _ in range(ports)
     ]
     print(*(server.sockets[0].getsockname()[1] for server in servers), flush=True)
@@ -142,5 +146,6 @@ if __name__ == "__main__":
     parser.add_argument("--ports", type=int, default=5)
     parser.add_argument("--share", type=float, default=0.3)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--times", type=int, default=1)
     given = parser.parse_args()
-    asyncio.run(_main(given.ports, given.share, given.seed))
+    asyncio.run(_main(given.ports, given.share, given.seed, given.times))
