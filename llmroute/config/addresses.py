@@ -12,7 +12,7 @@ Private are the addresses of RFC 1918, RFC 6598 and RFC 4193. Link-local address
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def farthest(url: str, *, local: bool) -> Reach:
     return "private" if local else "public"
 
 
+@lru_cache(maxsize=1024)
 def reach_of(address: str) -> Reach:
     """Return how far an IP address lies; one that a network's own machine answers is `public`.
 
