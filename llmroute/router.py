@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from llmroute.dispatch.refresh import Found
     from llmroute.dispatch.run import Run
     from llmroute.dispatch.stream import AnswerStream
-    from llmroute.dispatch.trial import OnAttempt
+    from llmroute.dispatch.trial import OnAttempt, OnWait
 
 __all__ = ["Prompt", "Router"]
 
@@ -224,9 +224,7 @@ class Router:
         )
 
     def _surroundings(self, snapshot: Snapshot, *, assume_usable: bool) -> Surroundings:
-        standing = IN_SERVICE
-        if not assume_usable:
-            standing = self._health.standing(snapshot.catalog.targets)
+        standing = IN_SERVICE if assume_usable else self._health.standing(snapshot.catalog.targets)
         spent, left = self._ledgers.budgets(snapshot.zone)
         return Surroundings(self._now(), self._live, spent, standing, left)
 
@@ -237,11 +235,13 @@ class Router:
         policy: str | Policy | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - spans all attempts
         on_attempt: OnAttempt | None = None,
+        on_wait: OnWait | None = None,
         **fields: Any,
     ) -> Response:
         """Answer a request from the best target that can.
 
-        `timeout` in seconds spans all attempts; `on_attempt` is called after each call.
+        `timeout` in seconds spans all attempts; `on_attempt` is called after each call, `on_wait`
+        before each wait for a rate limit or a repeat.
 
         Raises:
             UsageError: the request or the policy's name is wrong.
@@ -252,7 +252,7 @@ class Router:
         await self._ready()
         decision = self._decide(prompt, policy, fields)
         return await self._engine.dispatcher.complete(
-            decision.request, decision, timeout=timeout, on_attempt=on_attempt
+            decision.request, decision, timeout=timeout, on_attempt=on_attempt, on_wait=on_wait
         )
 
     def astream(
@@ -262,6 +262,7 @@ class Router:
         policy: str | Policy | None = None,
         timeout: float | None = None,
         on_attempt: OnAttempt | None = None,
+        on_wait: OnWait | None = None,
         **fields: Any,
     ) -> AnswerStream:
         """Answer a request as a stream of chunks; options and errors as for `acomplete`.
@@ -280,7 +281,8 @@ class Router:
         async def start() -> Run:
             await self._ready()
             decision = self._decide(prompt, policy, {**fields, "stream": True})
-            return self._engine.dispatcher.run(decision.request, decision, timeout, on_attempt)
+            run = self._engine.dispatcher.run
+            return run(decision.request, decision, timeout, on_attempt, on_wait)
 
         return AnswerStream(start)
 
@@ -327,8 +329,7 @@ class Router:
         """Do what `astream` does, from plain code."""
         from llmroute.dispatch.portal import SyncStream
 
-        portal = self._engine.portal
-        return SyncStream(portal, self.astream(prompt, **options))
+        return SyncStream(self._engine.portal, self.astream(prompt, **options))
 
     def refresh(self) -> None:
         """Do what `arefresh` does, from plain code."""

@@ -21,6 +21,7 @@ __all__ = [
     "ToolCall",
     "ToolCallDelta",
     "Usage",
+    "Wait",
 ]
 
 #: One message in the OpenAI chat shape: `role`, `content` (text or parts), `tool_calls`, …
@@ -318,6 +319,15 @@ class Attempt:
     role: str = "first"
     waited: float = 0.0
     model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A wait that begins: `target` is to be asked in `seconds`, not at once, for the `reason`."""
+
+    target: str
+    seconds: float
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

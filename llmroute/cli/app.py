@@ -105,7 +105,8 @@ def _told(error: LlmrouteError, *, as_json: bool) -> int:
     if as_json:
         dump({"error": _error_data(error)})
     prefix = "" if isinstance(error, ConfigError) else "llmroute: "
-    note(f"{prefix}{error}")
+    # `run` has told of each attempt as it ended.
+    note(f"{prefix}{error.brief if isinstance(error, RouteFailed) else error}")
     if isinstance(error, ConfigError):
         return BROKEN
     return USAGE if isinstance(error, UsageError) else FAILED

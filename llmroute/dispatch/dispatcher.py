@@ -13,7 +13,7 @@ from llmroute.dispatch.answers import answer_check
 from llmroute.dispatch.racing import heard
 from llmroute.dispatch.run import Run
 from llmroute.dispatch.services import Services
-from llmroute.dispatch.trial import OnAttempt
+from llmroute.dispatch.trial import OnAttempt, OnWait
 from llmroute.errors import TargetError
 from llmroute.policy.engine.decision import Decision
 from llmroute.types import Request, Response
@@ -37,6 +37,7 @@ class Dispatcher:
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - spans all attempts
         on_attempt: OnAttempt | None = None,
+        on_wait: OnWait | None = None,
     ) -> Response:
         """Return the first whole, valid answer.
 
@@ -47,7 +48,7 @@ class Dispatcher:
 
         """
         check = answer_check(request, decision.fallback)
-        run = self.run(request, decision, timeout, on_attempt)
+        run = self.run(request, decision, timeout, on_attempt, on_wait)
         try:
             while (trial := await run.next()) is not None:
                 try:
@@ -71,8 +72,9 @@ class Dispatcher:
         decision: Decision,
         timeout: float | None,
         on_attempt: OnAttempt | None,
+        on_wait: OnWait | None = None,
     ) -> Run:
         """Return a request at the beginning of its way, its deadline counting from now."""
         clock = self.services.pace.clock
         deadline = clock() + (DEFAULT_DEADLINE if timeout is None else timeout)
-        return Run(request, decision, deadline, self.services, on_attempt)
+        return Run(request, decision, deadline, self.services, on_attempt, on_wait)

@@ -176,7 +176,8 @@ class _Answer:
 
 
 def _interrupted(run: Run, error: TargetError) -> StreamInterrupted:
-    made = StreamInterrupted(f"the answer broke off: {error}", run.records, error)
+    brief = "the answer broke off"
+    made = StreamInterrupted(f"{brief}: {error}", run.records, error, brief=brief)
     made.__cause__ = error
     run.broken(error)
     return made

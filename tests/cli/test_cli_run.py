@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from llmroute.cli.reporting import summary
+from llmroute import Router
+from llmroute.cli.reporting import Reporter, summary
 from llmroute.sim import Fault, Pace, Sim
-from llmroute.types import Attempt, Response, Usage
+from llmroute.types import Attempt, Response, Usage, Wait
+from tests.cli.conftest import bare_environment
 
 
 def _down(sim: Sim) -> None:
@@ -92,8 +98,12 @@ def test_nobody_answers(here: Any, pair: Any) -> None:
     pair.second.kill()
     result = here("run", "--config", str(pair.root), "hi", "--json")
     assert result.code == 1
-    assert "no answer after" in result.err
-    assert "second/m" in result.err
+    failed, other, *rest = result.err.splitlines()
+    assert failed.startswith("first/m: unavailable: ")
+    assert other.startswith("second/m: unavailable: ")
+    assert rest[0] == "llmroute: no answer after 2 attempts:"
+    assert all(" was not called again: its circuit is open until " in line for line in rest[1:])
+    assert result.err.count("refused the connection") == 2
     error = json.loads(result.out)["error"]
     assert error["kind"] == "RouteFailed"
     assert {item["outcome"] for item in error["attempts"]} == {"unavailable"}
@@ -105,7 +115,65 @@ def test_an_answer_that_breaks_off_is_told(here: Any, pair: Any) -> None:
     assert result.code == 1
     assert result.out in ("m \n", "m heard: \n")
     assert "trying the next" not in result.err
-    assert "the answer broke off" in result.err
+    failed, last = result.err.splitlines()
+    assert "broke off its answer" in failed
+    assert last == "llmroute: the answer broke off"
+
+
+def test_every_failure_is_told_once(here: Any, pair: Any) -> None:
+    pair.first.script(Fault.status(400, body={"error": {"message": "no such thing"}}))
+    result = here("run", "--config", str(pair.root), "hi", "--target", "first")
+    assert (result.code, result.out) == (1, "")
+    failed, last = result.err.splitlines()
+    assert failed == "first/m: invalid_request: no such thing (status 400)"
+    assert last == "llmroute: no answer after 1 attempt"
+
+
+def test_verbose_tells_of_every_wait(here: Any, pair: Any) -> None:
+    pair.first.script(Fault.status(429, retry_after=0.05))
+    call = ("run", "--config", str(pair.root), "hi", "--target", "first")
+    failed, wait, summary = here(*call, "--verbose").err.splitlines()
+    assert failed.startswith("first/m: rate_limit: ")
+    assert wait.startswith("first/m: waiting ")
+    assert wait.endswith(" ms: the provider answered 429")
+    assert summary.startswith("first/m · ")
+    pair.first.script(Fault.status(429, retry_after=0.05))
+    assert "waiting" not in here(*call).err
+
+
+def test_a_wait_is_told_where_a_person_looks_on(pair: Any, tmp_path: Path) -> None:
+    """Of 0.6 s the call itself takes a little: what is left of them is rounded up to 600 ms."""
+    pair.first.script(Fault.status(429, retry_after=0.6))
+    master, slave = os.openpty()
+    call = ("run", "--config", str(pair.root), "--target", "first", "hi")
+    try:
+        subprocess.run(
+            [sys.executable, "-m", "llmroute.cli", *call],
+            env=bare_environment(tmp_path),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=slave,
+            timeout=60,
+            check=True,
+        )
+        told = os.read(master, 65536).decode()
+    finally:
+        os.close(master)
+        os.close(slave)
+    assert re.search(r"first/m: waiting (5\d\d|600) ms: the provider answered 429\r\n", told)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.0004, "1 ms"), (0.25, "250 ms"), (0.9999, "1000 ms"), (1.01, "1.1 s"), (59.0, "59 s")],
+)
+def test_a_wait_in_words_is_not_shorter_than_it_is(
+    capsys: pytest.CaptureFixture[str], pair: Any, seconds: float, said: str
+) -> None:
+    with Router.load(pair.root) as router:
+        reporter = Reporter(router.decide("hi"), waits="all")
+    reporter.waits(Wait("a/1", seconds, "why"))
+    assert capsys.readouterr().err == f"a/1: waiting {said}: why\n"
 
 
 def test_stdin_and_system_reach_the_model(process: Any, pair: Any) -> None:
