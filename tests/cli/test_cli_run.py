@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,7 +13,6 @@ from llmroute import Router
 from llmroute.cli.reporting import Reporter, summary
 from llmroute.sim import Fault, Pace, Sim
 from llmroute.types import Attempt, Response, Usage, Wait
-from tests.cli.conftest import bare_environment
 
 
 def _down(sim: Sim) -> None:
@@ -139,28 +134,6 @@ def test_verbose_tells_of_every_wait(here: Any, pair: Any) -> None:
     assert summary.startswith("first/m · ")
     pair.first.script(Fault.status(429, retry_after=0.05))
     assert "waiting" not in here(*call).err
-
-
-def test_a_wait_is_told_where_a_person_looks_on(pair: Any, tmp_path: Path) -> None:
-    """Of 0.6 s the call itself takes a little: what is left of them is rounded up to 600 ms."""
-    pair.first.script(Fault.status(429, retry_after=0.6))
-    master, slave = os.openpty()
-    call = ("run", "--config", str(pair.root), "--target", "first", "hi")
-    try:
-        subprocess.run(
-            [sys.executable, "-m", "llmroute.cli", *call],
-            env=bare_environment(tmp_path),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=slave,
-            timeout=60,
-            check=True,
-        )
-        told = os.read(master, 65536).decode()
-    finally:
-        os.close(master)
-        os.close(slave)
-    assert re.search(r"first/m: waiting (5\d\d|600) ms: the provider answered 429\r\n", told)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = ["add", "status_line"]
 
-_HEADERS = ("model", "status", "where", "window", "in $/M", "out $/M", "quality", "can")
+_HEADERS = (
+    *("target", "status", "locality", "window", "in $/M", "out $/M", "quality"),
+    "capabilities",
+)
 
 
 def add(commands: Commands) -> None:
