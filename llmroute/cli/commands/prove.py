@@ -216,9 +216,14 @@ def _lines(proof: Proof, saved: str | None = None) -> Iterator[str]:
 def _counted(proof: Proof) -> str:
     counts = proof.counts
     return (
-        f"looked at {counts['targets']} targets, {counts['imagined']} that discovery may add, "
-        f"{counts['combinations']:,} combinations of values, {counts['cases']:,} requests"
+        f"looked at {_many(counts['targets'], 'target')}, {counts['imagined']} that discovery may "
+        f"add, {_many(counts['combinations'], 'combination')} of values, "
+        f"{_many(counts['cases'], 'request')}"
     )
+
+
+def _many(count: int, word: str) -> str:
+    return f"{count:,} {word}{'s' * (count != 1)}"
 
 
 def _example(example: Counterexample, saved: str | None) -> Iterator[str]:

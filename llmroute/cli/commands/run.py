@@ -53,7 +53,8 @@ def _duration(text: str) -> float:
     try:
         return seconds(float(text) if text.replace(".", "", 1).isdigit() else text)
     except ValueError as exc:
-        raise ArgumentTypeError(str(exc)) from exc
+        form = "seconds above 0, or 500ms, 5s, 10m, 1h"
+        raise ArgumentTypeError(f"{text!r} is no duration; write {form}") from exc
 
 
 def _run(args: Namespace) -> int:
