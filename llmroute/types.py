@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Literal
@@ -15,6 +15,8 @@ __all__ = [
     "Chunk",
     "FinishReason",
     "Message",
+    "OnAttempt",
+    "OnWait",
     "Request",
     "Response",
     "Route",
@@ -328,6 +330,11 @@ class Wait:
     target: str
     seconds: float
     reason: str
+
+
+#: Called after each call, and before each wait for a rate limit or a repeat.
+OnAttempt = Callable[[Attempt], None]
+OnWait = Callable[[Wait], None]
 
 
 @dataclass(frozen=True, slots=True)

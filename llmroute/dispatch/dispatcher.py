@@ -13,10 +13,9 @@ from llmroute.dispatch.answers import answer_check
 from llmroute.dispatch.racing import heard
 from llmroute.dispatch.run import Run
 from llmroute.dispatch.services import Services
-from llmroute.dispatch.trial import OnAttempt, OnWait
 from llmroute.errors import TargetError
 from llmroute.policy.engine.decision import Decision
-from llmroute.types import Request, Response
+from llmroute.types import OnAttempt, OnWait, Request, Response
 
 __all__ = ["DEFAULT_DEADLINE", "Dispatcher"]
 

@@ -12,12 +12,12 @@ from llmroute.dispatch.gates import QUEUE
 from llmroute.dispatch.health.health import Admission
 from llmroute.dispatch.plan import Plan, Role, Step
 from llmroute.dispatch.services import Services
-from llmroute.dispatch.trial import Leave, OnAttempt, OnWait, Trial
+from llmroute.dispatch.trial import Leave, Trial
 from llmroute.errors import ErrorKind, NoEligibleTarget, RouteFailed, TargetError
 from llmroute.ledger.holds import Reservation
 from llmroute.policy.engine.decision import Decision
 from llmroute.policy.scoring.standing import Outage
-from llmroute.types import Attempt, Request, Response, Wait
+from llmroute.types import Attempt, OnAttempt, OnWait, Request, Response, Wait
 
 __all__ = ["MAX_WAIT", "Run"]
 

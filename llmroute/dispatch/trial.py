@@ -18,15 +18,12 @@ from llmroute.dispatch.usage import charge, partial_usage, usage_of
 from llmroute.errors import ErrorKind, TargetError
 from llmroute.ledger.holds import Reservation
 from llmroute.policy.engine.decision import Decision
-from llmroute.types import Attempt, Chunk, Request, Response, Usage, Wait
+from llmroute.types import Attempt, Chunk, Request, Response, Usage
 
 __all__ = ["MAX_ANSWER", "Leave", "Trial"]
 
 #: Characters that an answer may have in all.
 MAX_ANSWER = 16 * 1024 * 1024
-
-OnAttempt = Callable[[Attempt], None]
-OnWait = Callable[[Wait], None]
 
 
 @dataclass(slots=True)
