@@ -20,6 +20,7 @@ from llmroute.catalog.model import Capabilities
 from llmroute.cli.output import note
 from llmroute.cli.parser import Parser
 from llmroute.cli.workspace import check_names
+from llmroute.config.diagnostics import did_you_mean
 from llmroute.errors import UsageError
 from llmroute.types import Request, Route
 
@@ -90,11 +91,10 @@ def _add_route(parser: Parser) -> None:
     group.add_argument("--locality", choices=("local", "cloud"), help="where the prompt may go")
     group.add_argument(
         "--require",
-        metavar="CAPABILITY",
+        metavar="CAPABILITIES",
         action="append",
         default=[],
-        choices=Capabilities.names(),
-        help=f"only targets with: {', '.join(Capabilities.names())}",
+        help=f"only targets with A,B of: {', '.join(Capabilities.names())}",
     )
 
 
@@ -131,7 +131,7 @@ def make_request(args: Namespace, router: Router) -> Request:
         order=_names(args.order),
         max_cost=args.max_cost,
         locality=args.locality,
-        require=tuple(args.require),
+        require=_capabilities(args.require),
     )
     return router.request(
         _messages(args),
@@ -150,9 +150,10 @@ def make_request(args: Namespace, router: Router) -> Request:
 
 def _check_values(args: Namespace) -> None:
     """Refuse values that say nothing: an empty restriction must not mean none."""
-    for option in ("only", "ignore", "order"):
+    for option in ("only", "ignore", "order", "require"):
         if any(not _names([value]) for value in getattr(args, option)):
-            raise UsageError(f"--{option} names nothing; write targets or providers, or leave it")
+            what = "capabilities" if option == "require" else "targets or providers"
+            raise UsageError(f"--{option} names nothing; write {what}, or leave it")
     for option in ("tag", "policy", "target", "task"):
         value = getattr(args, option)
         if any(
@@ -168,6 +169,15 @@ def _check_values(args: Namespace) -> None:
         given = getattr(args, option)
         for text in given if isinstance(given, list) else [given or ""]:
             _check_text(text, f"--{option}")
+
+
+def _capabilities(values: list[str]) -> tuple[str, ...]:
+    names, known = _names(values), Capabilities.names()
+    for name in names:
+        if name not in known:
+            hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
+            raise UsageError(f'--require: there is no capability "{name}"; {hint}')
+    return names
 
 
 def _names(values: list[str]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from textwrap import wrap
 from typing import Any, NoReturn
 
 from llmroute import __version__
@@ -23,12 +24,18 @@ _KINDS: Mapping[Any, str] = {int: "whole number", float: "number"}
 _MEANT = {"--model": "--target", "--provider": "--target"}
 
 
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Help whose lines are not broken inside words such as `openai-compatible`."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return wrap(" ".join(text.split()), width, break_on_hyphens=False)
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that raises `UsageError`, and that suggests what was meant."""
 
     def __init__(self, **options: Any) -> None:
-        style = argparse.RawDescriptionHelpFormatter
-        super().__init__(**{"allow_abbrev": False, "formatter_class": style, **options})
+        super().__init__(**{"allow_abbrev": False, "formatter_class": _Help, **options})
 
     def error(self, message: str) -> NoReturn:
         """Raise the message as a `UsageError`."""
@@ -75,7 +82,7 @@ class Commands:
 
     def add(self, name: str, run: Run, purpose: str, examples: Iterable[str] = ()) -> Parser:
         """Add a command: `purpose` is one line, `examples` are shown below its help."""
-        lines = "\n".join(f"  {example}" for example in examples)
+        lines = "\n".join(f"  {example}".rstrip() for example in examples)
         parser: Parser = self._subparsers.add_parser(
             name,
             parents=[self._common],

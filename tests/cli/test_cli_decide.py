@@ -42,6 +42,8 @@ def test_the_caller_narrows(here: Any, pair: Any) -> None:
     assert winner("--order", "second") == "second/m"
     assert winner("--locality", "cloud") == "None"
     assert winner("--require", "vision") == "None"
+    assert winner("--require", "tools,json_schema", "--require", "streaming") == "first/m"
+    assert winner("--require", "tools, vision") == "None"
     # About 8 tokens in at $1 and 10 out at $2 per million tokens: $0.000028.
     assert winner("--max-tokens", "10", "--max-cost", "0.00003") == "first/m"
     assert winner("--max-tokens", "10", "--max-cost", "0.00002") == "None"

@@ -232,6 +232,8 @@ def test_a_sixth_provider_is_one_file(process: Any, tmp_path: Path) -> None:
         (["--ignore", "secnd", "hi"], 'did you mean "second"?'),
         (["--policy", "balancd", "hi"], 'did you mean "balanced"?'),
         (["--require", "vison", "hi"], 'did you mean "vision"?'),
+        (["--require", "tools,vison", "hi"], 'there is no capability "vison"'),
+        (["--require", ",", "hi"], "--require names nothing; write capabilities, or leave it"),
         (["--metadata", "privacy", "hi"], "write --metadata NAME=VALUE"),
         (["--timeout", "soon", "hi"], "write seconds above 0, or 500ms, 5s, 10m, 1h"),
         (["--max-tokens", "0", "hi"], "it must be at least 1"),

@@ -47,6 +47,8 @@ def _run(args: Namespace) -> int:
     if rows:
         say()
         table(_HEADERS, rows)
+        if any(model["quality_is_prior"] for record in records for model in record["models"]):
+            say("\n* a prior by size, since there is no figure of this model; ? is unknown")
     return 0
 
 
