@@ -10,13 +10,22 @@ from llmroute.types import Attempt
 
 __all__ = ["no_target", "route_failed"]
 
+#: Requirements of the caller that leave out targets by their names.
+_BY_NAME = ("route.only", "route.ignore")
+
 
 def no_target(decision: Decision) -> str:
-    """Say why nobody is eligible, grouped, with what to do."""
+    """Say why nobody is eligible, grouped, with what to do.
+
+    Of those that the caller left out by name only that is said, and last.
+    """
     if not decision.rejections:
         return "there is no target: add a provider file, or start a local server"
     grouped: dict[str, list[str]] = {}
-    for item in decision.rejections:
+    left_out = {item.target for item in decision.rejections if item.requirement in _BY_NAME}
+    for item in sorted(decision.rejections, key=lambda item: item.target in left_out):
+        if item.target in left_out and item.requirement not in _BY_NAME:
+            continue
         advice = f" → {item.help}" if item.help else ""
         grouped.setdefault(f"{item.reason}{advice}", []).append(item.target)
     lines = (f"  {_few(targets)}: {reason}" for reason, targets in grouped.items())

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from llmroute.dispatch.failing import route_failed
+from pathlib import Path
+
+from llmroute import Router
+from llmroute.dispatch.failing import no_target, route_failed
 from llmroute.types import Attempt
 
+PROVIDER = """\
+provider: {name}
+locality: cloud
+endpoint:
+  transport: http
+  protocol: openai-chat
+  base_url: https://{name}.example/v1
+  auth: {{bearer: "env:{key}"}}
+models: [{{model: m, capabilities: {{streaming: true}}, cost: {{input: 0, output: 0}}}}]
+"""
 DOWN = Attempt("a/1", "unavailable", 0.0, 0.1, message="refused", help="start it")
 OTHER = Attempt("b/1", "overloaded", 0.1, 0.1, message="busy")
 
@@ -34,3 +47,23 @@ def test_a_circuit_does_not_quote_a_failure_that_an_attempt_tells():
     made = route_failed([DOWN], passed, (), False, None)
     assert str(made).count("refused") == 1
     assert made.brief.endswith("a/1 was not called again: its circuit is open until 12:00:05")
+
+
+def test_of_targets_that_the_caller_left_out_only_that_is_said(tmp_path: Path):
+    for folder in ("providers.d", "policies"):
+        (tmp_path / folder).mkdir()
+    for name, key in (("a", "A_KEY"), ("b", "B_KEY")):
+        text = PROVIDER.format(name=name, key=key)
+        (tmp_path / "providers.d" / f"{name}.yaml").write_text(text)
+    (tmp_path / "policies" / "p.yaml").write_text("policy: p\nrules: []\n")
+    with Router.load(tmp_path, environment={}) as router:
+        assert no_target(router.decide("hi", target="b")) == (
+            "no target can serve this request:\n"
+            "  b/m: no credential → set B_KEY\n"
+            "  a/m: the caller asked for b only"
+        )
+        assert no_target(router.decide("hi", route={"ignore": ["b"]})) == (
+            "no target can serve this request:\n"
+            "  a/m: no credential → set A_KEY\n"
+            "  b/m: the caller ruled it out"
+        )
