@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
+from threading import Event, Thread
 from typing import Literal
 
 from llmroute.catalog.cost import format_usd
@@ -14,12 +17,14 @@ from llmroute.errors import FINAL_KINDS, ErrorKind
 from llmroute.policy.engine.decision import Decision
 from llmroute.types import Attempt, Response, Wait
 
-__all__ = ["Reporter", "summary"]
+__all__ = ["Reporter", "patience", "summary"]
 
 #: Failures of a host or credential, after which the provider's other targets are left out.
 _PROVIDER_KINDS = frozenset({ErrorKind.UNAVAILABLE, ErrorKind.AUTH, ErrorKind.QUOTA})
 #: Seconds that a person waits for without wondering why.
 _SHORT = 0.5
+#: Seconds between two looks at whether the same target has still said nothing.
+_LONG = 2.0
 
 
 class Reporter:
@@ -71,6 +76,29 @@ class Reporter:
         over = over or (self._waits and attempt.outcome == ErrorKind.RATE_LIMIT)
         over = over or attempt.started + attempt.duration >= self._timeout
         return not over and self._left > 0 and bool(self._untried)
+
+
+@contextmanager
+def patience(asking: Callable[[], str | None], seconds: float = _LONG) -> Iterator[Event]:
+    """Tell once of each target that has been `asking` for `seconds`, until the event is set."""
+    heard = Event()
+    watcher = Thread(target=_watch, args=(asking, seconds, heard), daemon=True)
+    watcher.start()
+    try:
+        yield heard
+    finally:
+        heard.set()
+        watcher.join()
+
+
+def _watch(asking: Callable[[], str | None], seconds: float, heard: Event) -> None:
+    before = told = None
+    while not heard.wait(seconds):
+        target = asking()
+        if target and target == before and target != told:
+            note(f"{target}: waiting for its first content")
+            told = target
+        before = target
 
 
 def _time(seconds: float) -> str:

@@ -33,7 +33,7 @@ def test_providers_lists_models_and_prices(here: Any, pair: Any) -> None:
     assert row.split() == [
         "first/m", "usable", "local", "?", "1", "2", "0.35*", "tools,", "streaming,", "json_schema"
     ]  # fmt: skip
-    assert legend == "* a prior by size, since there is no figure of this model; ? is unknown"
+    assert legend == "* a prior by size, not a figure; ? unknown"
     unknown = here("providers", "--config", str(pair.root), "frist")
     assert unknown.code == 2
     assert 'did you mean "first"?' in unknown.err

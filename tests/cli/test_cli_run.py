@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
 from llmroute import Router
-from llmroute.cli.reporting import Reporter, summary
+from llmroute.cli.reporting import Reporter, patience, summary
 from llmroute.sim import Fault, Pace, Sim
 from llmroute.types import Attempt, Response, Usage, Wait
 
@@ -250,3 +252,41 @@ def test_usage_errors_say_what_to_write(
     assert (result.code, result.out) == (2, "")
     assert said in result.err
     assert pair.first.inferences == []
+
+
+def _looks(*found: str | None) -> tuple[Callable[[], str | None], Event]:
+    """Who is asked at each look, and an event that is set at the last of them."""
+    left, over = list(found), Event()
+
+    def asking() -> str | None:
+        target = left.pop(0) if left else None
+        if not left:
+            over.set()
+        return target
+
+    return asking, over
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (("a/1", "a/1", "a/1"), ["a/1"]),
+        (("a/1", "b/1", "b/1"), ["b/1"]),
+        (("a/1", None, "a/1"), []),
+        (("a/1", "a/1", "b/1", "b/1"), ["a/1", "b/1"]),
+    ],
+)
+def test_who_is_slow_to_begin_is_told_once(
+    capsys: pytest.CaptureFixture[str], found: tuple[str | None, ...], told: list[str]
+) -> None:
+    asking, over = _looks(*found)
+    with patience(asking, 0.001):
+        assert over.wait(10)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [f"{target}: waiting for its first content" for target in told]
+
+
+def test_once_something_is_heard_nobody_is_told_of(capsys: pytest.CaptureFixture[str]) -> None:
+    with patience(lambda: "a/1", 60.0) as heard:
+        heard.set()
+    assert capsys.readouterr().err == ""

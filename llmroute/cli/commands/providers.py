@@ -48,7 +48,7 @@ def _run(args: Namespace) -> int:
         say()
         table(_HEADERS, rows)
         if any(model["quality_is_prior"] for record in records for model in record["models"]):
-            say("\n* a prior by size, since there is no figure of this model; ? is unknown")
+            say("\n* a prior by size, not a figure; ? unknown")
     return 0
 
 

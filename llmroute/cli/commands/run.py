@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentTypeError, Namespace
+from contextlib import AbstractContextManager, nullcontext
+from threading import Event
 from typing import TYPE_CHECKING, Any, Literal
 
 from llmroute.cli.asking import add_request_options, decide_as_run, make_request
@@ -15,6 +17,7 @@ from llmroute.cli.workspace import open_router, tell_alarms
 
 if TYPE_CHECKING:
     from llmroute.cli.reporting import Reporter
+    from llmroute.dispatch.portal import SyncStream
     from llmroute.router import Router
     from llmroute.types import Request, Response
 
@@ -43,7 +46,7 @@ def add(commands: Commands) -> None:
     told = group.add_mutually_exclusive_group()
     told.add_argument("--quiet", action="store_true", help="neither summary nor waits on stderr")
     told.add_argument(
-        "--verbose", action="store_true", help="every wait before a call on stderr, terminal or not"
+        "--verbose", action="store_true", help="every wait on stderr, terminal or not"
     )
 
 
@@ -103,12 +106,23 @@ def _call(args: Namespace, reporter: Reporter) -> dict[str, Any]:
     return {"policy": args.policy, "timeout": args.timeout, **told}
 
 
+def _told(args: Namespace, chunks: SyncStream) -> AbstractContextManager[Event]:
+    """Tell of targets that take long to begin, until the event is set."""
+    from llmroute.cli.reporting import patience
+
+    return nullcontext(Event()) if _waits(args) == "none" else patience(lambda: chunks.asking)
+
+
 def _streamed(args: Namespace, router: Router, request: Request, reporter: Reporter) -> Response:
     """Print the text as it arrives, and tool calls once they are whole."""
     last = ""
     try:
-        with router.stream(request, **_call(args, reporter)) as chunks:
+        with (
+            router.stream(request, **_call(args, reporter)) as chunks,
+            _told(args, chunks) as heard,
+        ):
             for chunk in chunks:
+                heard.set()
                 reporter.committed = True
                 if piece := chunk.text or chunk.refusal:
                     say(piece, end="")
