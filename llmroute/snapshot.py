@@ -19,6 +19,7 @@ from llmroute.config.diagnostics import Diagnostic, did_you_mean
 from llmroute.config.protocols import is_shipped
 from llmroute.config.workspace import Workspace, read_again, read_workspace
 from llmroute.errors import ConfigError, UsageError
+from llmroute.options import CallOptions, RequestFields
 from llmroute.policy.check import check_expressions
 from llmroute.policy.inputs import check_inputs
 from llmroute.policy.policy import Policy
@@ -32,6 +33,8 @@ __all__ = ["Snapshot", "checked", "checked_again", "taken"]
 
 #: The policy where neither the caller nor `llmroute.yaml` names one.
 _DEFAULT_POLICY = "balanced"
+#: What other libraries call an option of a call.
+_MEANT = {"model": "target", "provider": "target"}
 
 
 def checked(root: Path, environment: Mapping[str, str] | None) -> Workspace:
@@ -187,6 +190,7 @@ class Snapshot:
             UsageError: a field, label, target or provider is not known.
 
         """
+        _check_names(fields)
         request = Request.of(prompt, **fields)
         if target is not None:
             request = Request.of(request, route=self._pinned(request.route, target))
@@ -214,3 +218,12 @@ class Snapshot:
             hint = did_you_mean(wanted, known) or "see `llmroute providers`"
             raise UsageError(f'there is no target or provider "{wanted}"; {hint}')
         return replace(route, only=(wanted,))
+
+
+def _check_names(fields: Mapping[str, Any]) -> None:
+    """Refuse an option that no call has, and suggest the one that was meant."""
+    for name in fields:
+        if name not in RequestFields.__annotations__ and name != "messages":
+            known = ", ".join(sorted(CallOptions.__annotations__))
+            hint = did_you_mean(_MEANT.get(name, name), CallOptions.__annotations__)
+            raise UsageError(f'unknown request field "{name}"; {hint or f"known: {known}"}')

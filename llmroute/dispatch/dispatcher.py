@@ -13,7 +13,7 @@ from llmroute.dispatch.answers import answer_check
 from llmroute.dispatch.racing import heard
 from llmroute.dispatch.run import Run
 from llmroute.dispatch.services import Services
-from llmroute.errors import TargetError
+from llmroute.errors import TargetError, UsageError
 from llmroute.policy.engine.decision import Decision
 from llmroute.types import OnAttempt, OnWait, Request, Response
 
@@ -73,7 +73,14 @@ class Dispatcher:
         on_attempt: OnAttempt | None,
         on_wait: OnWait | None = None,
     ) -> Run:
-        """Return a request at the beginning of its way, its deadline counting from now."""
+        """Return a request at the beginning of its way, its deadline counting from now.
+
+        Raises:
+            UsageError: the timeout is no number.
+
+        """
+        if timeout is not None and not (isinstance(timeout, int | float) and timeout == timeout):
+            raise UsageError(f"timeout is {timeout!r}; it must be a number of seconds")
         clock = self.services.pace.clock
         deadline = clock() + (DEFAULT_DEADLINE if timeout is None else timeout)
         return Run(request, decision, deadline, self.services, on_attempt, on_wait)
