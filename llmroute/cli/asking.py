@@ -261,6 +261,8 @@ def _data_url(path: str) -> str:
 def _json(path: str, option: str) -> Any:
     try:
         return json.loads(_bytes(path, option))
+    except UnicodeDecodeError as exc:
+        raise UsageError(f"{option}: {path} is no JSON: it is not UTF-8 text") from exc
     except ValueError as exc:
         raise UsageError(f"{option}: {path} is no JSON: {exc}") from exc
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -240,6 +241,7 @@ def test_a_sixth_provider_is_one_file(process: Any, tmp_path: Path) -> None:
         (["--timeout", "soon", "hi"], "write seconds above 0, or 500ms, 5s, 10m, 1h"),
         (["--max-tokens", "0", "hi"], "it must be at least 1"),
         (["--image", "photo.txt", "hi"], "is no image by its name"),
+        (["--json-schema", sys.executable, "hi"], "is no JSON: it is not UTF-8 text"),
         (["--tool", "absent.json", "hi"], "cannot read absent.json"),
         (["", "--quiet"], "there is no prompt"),
         (["two", "words"], "put text of several words in quotes"),
