@@ -85,7 +85,8 @@ def console(stream: IO[str]) -> Console:
     """Return a console on a stream; it colours only where that is a terminal."""
     from rich.console import Console
 
-    return Console(file=stream, highlight=False, soft_wrap=True)
+    width = get_terminal_size().columns  # 80 where a terminal says 0, of which rich makes nothing
+    return Console(file=stream, highlight=False, soft_wrap=True, width=width)
 
 
 def show(text: Text, stream: IO[str]) -> None:

@@ -28,13 +28,17 @@ class Terminal:
     def __init__(self, home: Path) -> None:
         self._environment = bare_environment(home, TERM="xterm-256color")
 
-    def __call__(self, columns: int, *arguments: str) -> list[str]:
-        """Return the lines, styles included."""
+    def __call__(self, columns: int, *arguments: str, **more: str) -> list[str]:
+        """Return the lines, styles included; `more` are variables of the environment."""
         master, slave = os.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         call = [sys.executable, "-m", "llmroute.cli", *arguments]
         with subprocess.Popen(
-            call, env=self._environment, stdin=subprocess.DEVNULL, stdout=slave, stderr=slave
+            call,
+            env={**self._environment, **more},
+            stdin=subprocess.DEVNULL,
+            stdout=slave,
+            stderr=slave,
         ) as running:
             os.close(slave)
             shown = b"".join(_pieces(master))
@@ -115,3 +119,12 @@ def test_a_quiet_run_tells_of_no_wait(terminal: Terminal, pair: Any) -> None:
     pair.first.script(Fault.status(429, retry_after=0.6))
     shown = terminal(80, "run", "--config", str(pair.root), "--target", "first", "hi", "--quiet")
     assert [line for line in shown if "waiting" in line] == []
+
+
+@pytest.mark.parametrize("more", [{}, {"COLUMNS": "0"}, {"COLUMNS": "many"}])
+def test_a_terminal_that_does_not_tell_its_width_has_80_columns(
+    terminal: Terminal, asked: str, more: dict[str, str]
+) -> None:
+    call = ("--config", asked, "spend")
+    assert terminal(0, *call, **more)[1:] == terminal(80, *call)[1:]  # the first tells the time
+    assert any("first/m" in line for line in terminal(0, *call, **more))
