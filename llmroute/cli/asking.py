@@ -61,6 +61,11 @@ def _add_content(parser: Parser) -> None:
     group.add_argument(
         "--input-tokens", metavar="N", type=int, help="size of the prompt, if you have counted it"
     )
+    group.add_argument(
+        "--user",
+        metavar="NAME",
+        help="who asks: the caller in budgets and in `spend --by caller`; providers are told",
+    )
     group.add_argument("--no-stream", action="store_true", help="ask for the answer in one piece")
 
 
@@ -143,6 +148,7 @@ def make_request(args: Namespace, router: Router) -> Request:
         tags=args.tag,
         metadata=_metadata(args.metadata, router),
         task=args.task,
+        user=args.user,
         route=route,
         stream=not args.no_stream,
     )
@@ -154,7 +160,7 @@ def _check_values(args: Namespace) -> None:
         if any(not _names([value]) for value in getattr(args, option)):
             what = "capabilities" if option == "require" else "targets or providers"
             raise UsageError(f"--{option} names nothing; write {what}, or leave it")
-    for option in ("tag", "policy", "target", "task"):
+    for option in ("tag", "policy", "target", "task", "user"):
         value = getattr(args, option)
         if any(
             not item.strip()
@@ -165,7 +171,7 @@ def _check_values(args: Namespace) -> None:
         raise UsageError(f"--max-cost is {args.max_cost:g}; it must be an amount in USD, 0 or more")
     if args.input_tokens is not None and args.input_tokens < 0:
         raise UsageError(f"--input-tokens is {args.input_tokens}; it must be 0 or more")
-    for option in ("system", "tag", "metadata", "task"):
+    for option in ("system", "tag", "metadata", "task", "user"):
         given = getattr(args, option)
         for text in given if isinstance(given, list) else [given or ""]:
             _check_text(text, f"--{option}")

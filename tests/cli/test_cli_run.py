@@ -161,6 +161,17 @@ def test_stdin_and_system_reach_the_model(process: Any, pair: Any) -> None:
     assert sent[1]["content"] == "two\nlines"
 
 
+def test_the_user_is_told_to_the_provider_and_is_the_caller_of_what_is_spent(
+    here: Any, pair: Any
+) -> None:
+    root = str(pair.root)
+    assert here("run", "--config", root, "--user", "alice", "hi").code == 0
+    assert pair.first.inferences[0].body["user"] == "alice"
+    rows = json.loads(here("spend", "--config", root, "--by", "caller", "--json").out)["rows"]
+    assert [(row["caller"], row["requests"]) for row in rows] == [("alice", 1)]
+    assert "--user is empty" in here("run", "--config", root, "--user", " ", "hi").err
+
+
 def test_tool_calls_are_printed_as_json(here: Any, pair: Any, tmp_path: Path) -> None:
     tool = {"name": "get_weather", "parameters": {"type": "object", "properties": {}}}
     (tmp_path / "tool.json").write_text(json.dumps(tool))
