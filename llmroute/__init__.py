@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         ToolCall,
         ToolCallDelta,
         Usage,
+        Wait,
     )
 
 __version__ = "0.1.0"
@@ -83,6 +84,7 @@ _HOMES = {
         "ToolCall",
         "ToolCallDelta",
         "Usage",
+        "Wait",
     ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -118,6 +120,7 @@ __all__ = [
     "ToolCallDelta",
     "Usage",
     "UsageError",
+    "Wait",
     "__version__",
     "load_policy",
 ]

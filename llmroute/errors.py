@@ -142,15 +142,22 @@ class TargetError(LlmrouteError):
 class RouteFailed(LlmrouteError):  # noqa: N818 - reads as what happened
     """Every attempt failed.
 
-    `attempts` holds one record per call, in order; `last` is the error of the last one.
+    `attempts` holds one record per call, in order; `last` is the error of the last one. `brief` is
+    the message without what the attempts say, for those who were told of each (`on_attempt`).
     """
 
     def __init__(
-        self, message: str, attempts: Sequence[Attempt] = (), last: TargetError | None = None
+        self,
+        message: str,
+        attempts: Sequence[Attempt] = (),
+        last: TargetError | None = None,
+        *,
+        brief: str | None = None,
     ) -> None:
         super().__init__(message)
         self.attempts = tuple(attempts)
         self.last = last
+        self.brief = message if brief is None else brief
 
 
 class StreamInterrupted(RouteFailed):

@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from random import Random
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from llmroute.catalog.build import Catalog
 from llmroute.catalog.model import Auth, Provider, Target, key_of
@@ -29,12 +29,13 @@ from llmroute.dispatch.ledgers import Ledgers
 from llmroute.dispatch.live import LiveState
 from llmroute.errors import UsageError
 from llmroute.ledger.ledger import Ledger
+from llmroute.options import CallOptions, DecideFields, RequestFields
 from llmroute.policy.engine.decision import Decision
 from llmroute.policy.policy import Policy
 from llmroute.policy.scoring.context import Surroundings
 from llmroute.policy.scoring.standing import IN_SERVICE
 from llmroute.snapshot import Snapshot, checked, checked_again, taken
-from llmroute.types import Message, Request, Response
+from llmroute.types import Message, OnAttempt, OnWait, Request, Response
 
 if TYPE_CHECKING:
     from llmroute.adapter.adapter import Adapter
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from llmroute.dispatch.refresh import Found
     from llmroute.dispatch.run import Run
     from llmroute.dispatch.stream import AnswerStream
-    from llmroute.dispatch.trial import OnAttempt
 
 __all__ = ["Prompt", "Router"]
 
@@ -82,8 +82,7 @@ class Router:
         self._random = random or Random()  # noqa: S311 - it spreads load, it guards nothing
         clock = pace.clock if pace else time.monotonic
         self._health = Health(clock, self._now, self._random)
-        learn = self._snapshot.learns
-        self._live = LiveState(clock, learn=learn, quota=self._health.headroom)
+        self._live = LiveState(clock, learn=self._snapshot.learns, quota=self._health.headroom)
         self._ledgers = Ledgers(workspace, ledger)
 
     @classmethod
@@ -173,7 +172,9 @@ class Router:
         """
         return self._snapshot.policy(name)
 
-    def request(self, prompt: Prompt, *, target: str | None = None, **fields: Any) -> Request:
+    def request(
+        self, prompt: Prompt, *, target: str | None = None, **fields: Unpack[RequestFields]
+    ) -> Request:
         """Build a request and check it against the workspace's declared inputs.
 
         `target` names the only target or provider that may serve it.
@@ -190,7 +191,7 @@ class Router:
         *,
         policy: str | Policy | None = None,
         assume_usable: bool = False,
-        **fields: Any,
+        **fields: Unpack[DecideFields],
     ) -> Decision:
         """Rank the targets for a request, with every reason; nothing is called.
 
@@ -224,9 +225,7 @@ class Router:
         )
 
     def _surroundings(self, snapshot: Snapshot, *, assume_usable: bool) -> Surroundings:
-        standing = IN_SERVICE
-        if not assume_usable:
-            standing = self._health.standing(snapshot.catalog.targets)
+        standing = IN_SERVICE if assume_usable else self._health.standing(snapshot.catalog.targets)
         spent, left = self._ledgers.budgets(snapshot.zone)
         return Surroundings(self._now(), self._live, spent, standing, left)
 
@@ -237,11 +236,12 @@ class Router:
         policy: str | Policy | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - spans all attempts
         on_attempt: OnAttempt | None = None,
-        **fields: Any,
+        on_wait: OnWait | None = None,
+        **fields: Unpack[DecideFields],
     ) -> Response:
         """Answer a request from the best target that can.
 
-        `timeout` in seconds spans all attempts; `on_attempt` is called after each call.
+        `timeout` in seconds spans all attempts; of `on_attempt` and `on_wait` see `CallOptions`.
 
         Raises:
             UsageError: the request or the policy's name is wrong.
@@ -252,7 +252,7 @@ class Router:
         await self._ready()
         decision = self._decide(prompt, policy, fields)
         return await self._engine.dispatcher.complete(
-            decision.request, decision, timeout=timeout, on_attempt=on_attempt
+            decision.request, decision, timeout=timeout, on_attempt=on_attempt, on_wait=on_wait
         )
 
     def astream(
@@ -262,7 +262,8 @@ class Router:
         policy: str | Policy | None = None,
         timeout: float | None = None,
         on_attempt: OnAttempt | None = None,
-        **fields: Any,
+        on_wait: OnWait | None = None,
+        **fields: Unpack[DecideFields],
     ) -> AnswerStream:
         """Answer a request as a stream of chunks; options and errors as for `acomplete`.
 
@@ -280,7 +281,8 @@ class Router:
         async def start() -> Run:
             await self._ready()
             decision = self._decide(prompt, policy, {**fields, "stream": True})
-            return self._engine.dispatcher.run(decision.request, decision, timeout, on_attempt)
+            run = self._engine.dispatcher.run
+            return run(decision.request, decision, timeout, on_attempt, on_wait)
 
         return AnswerStream(start)
 
@@ -319,19 +321,18 @@ class Router:
     def _swap(self, catalog: Catalog) -> None:
         self._snapshot = self._snapshot.with_catalog(catalog)
 
-    def complete(self, prompt: Prompt, **options: Any) -> Response:
-        """Do what `acomplete` does, from plain code."""
+    def complete(self, prompt: Prompt, **options: Unpack[CallOptions]) -> Response:
+        """Answer a request from the best target that can: `acomplete` from plain code."""
         return self._engine.portal.run(self.acomplete(prompt, **options))
 
-    def stream(self, prompt: Prompt, **options: Any) -> SyncStream:
-        """Do what `astream` does, from plain code."""
+    def stream(self, prompt: Prompt, **options: Unpack[CallOptions]) -> SyncStream:
+        """Answer a request as a stream of chunks: `astream` from plain code."""
         from llmroute.dispatch.portal import SyncStream
 
-        portal = self._engine.portal
-        return SyncStream(portal, self.astream(prompt, **options))
+        return SyncStream(self._engine.portal, self.astream(prompt, **options))
 
     def refresh(self) -> None:
-        """Do what `arefresh` does, from plain code."""
+        """Ask every discovering server for its models: `arefresh` from plain code."""
         self._engine.portal.run(self.arefresh())
 
     def add_provider(

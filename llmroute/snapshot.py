@@ -19,6 +19,7 @@ from llmroute.config.diagnostics import Diagnostic, did_you_mean
 from llmroute.config.protocols import is_shipped
 from llmroute.config.workspace import Workspace, read_again, read_workspace
 from llmroute.errors import ConfigError, UsageError
+from llmroute.options import CallOptions, RequestFields
 from llmroute.policy.check import check_expressions
 from llmroute.policy.inputs import check_inputs
 from llmroute.policy.policy import Policy
@@ -32,6 +33,8 @@ __all__ = ["Snapshot", "checked", "checked_again", "taken"]
 
 #: The policy where neither the caller nor `llmroute.yaml` names one.
 _DEFAULT_POLICY = "balanced"
+#: What other libraries call an option of a call.
+_MEANT = {"model": "target", "provider": "target"}
 
 
 def checked(root: Path, environment: Mapping[str, str] | None) -> Workspace:
@@ -142,8 +145,12 @@ class Snapshot:
 
     @property
     def default_policy(self) -> str:
-        """The policy that decides where the caller names none."""
-        name: str = self.settings.get("default_policy", _DEFAULT_POLICY)
+        """The policy that decides where the caller names none.
+
+        The one that `llmroute.yaml` names, else `balanced`, else the only one that there is.
+        """
+        only = self.policies[0] if len(self.policies) == 1 else _DEFAULT_POLICY
+        name: str = self.settings.get("default_policy", only)
         return name
 
     def policy(self, name: str | Policy | None = None) -> Policy:
@@ -157,13 +164,24 @@ class Snapshot:
             return self._joined(name)
         wanted = self._unaliased(name or self.default_policy).removeprefix("policy/")
         if wanted not in self.workspace.policies:
-            hint = did_you_mean(wanted, self.policies) or f"known: {', '.join(self.policies)}"
-            raise UsageError(f'there is no policy "{wanted}"; {hint}')
+            raise UsageError(self._no_policy(wanted, chosen=name is not None))
         if wanted not in self._policies:
             documents = {n: doc.data for n, doc in self.workspace.policies.items()}
             source = policy_source(wanted, documents, self.settings.get("require", ()))
             self._policies[wanted] = Policy(source, self.workspace.fingerprint)
         return self._policies[wanted]
+
+    def _no_policy(self, wanted: str, *, chosen: bool) -> str:
+        """Say that there is no such policy, and what to do; `chosen` by the caller, or default."""
+        known = ", ".join(self.policies)
+        if not known:
+            advice = "write one into policies/, or run `llmroute init` for the shipped ones"
+            return f"there is no policy in {self.workspace.root / 'policies'}; {advice}"
+        if chosen or "default_policy" in self.settings:
+            hint = did_you_mean(wanted, self.policies) or f"known: {known}"
+            return f'there is no policy "{wanted}"; {hint}'
+        advice = "name one, or write `default_policy: NAME` into llmroute.yaml"
+        return f'no policy was named, and there is none called "{wanted}"; {advice}; known: {known}'
 
     def request(self, prompt: Any, target: str | None, fields: Mapping[str, Any]) -> Request:
         """Build a request and check it against the declared inputs; see `Router.request`.
@@ -172,6 +190,7 @@ class Snapshot:
             UsageError: a field, label, target or provider is not known.
 
         """
+        _check_names(fields)
         request = Request.of(prompt, **fields)
         if target is not None:
             request = Request.of(request, route=self._pinned(request.route, target))
@@ -199,3 +218,12 @@ class Snapshot:
             hint = did_you_mean(wanted, known) or "see `llmroute providers`"
             raise UsageError(f'there is no target or provider "{wanted}"; {hint}')
         return replace(route, only=(wanted,))
+
+
+def _check_names(fields: Mapping[str, Any]) -> None:
+    """Refuse an option that no call has, and suggest the one that was meant."""
+    for name in fields:
+        if name not in RequestFields.__annotations__ and name != "messages":
+            known = ", ".join(sorted(CallOptions.__annotations__))
+            hint = did_you_mean(_MEANT.get(name, name), CallOptions.__annotations__)
+            raise UsageError(f'unknown request field "{name}"; {hint or f"known: {known}"}')

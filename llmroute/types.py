@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Literal
@@ -15,12 +15,15 @@ __all__ = [
     "Chunk",
     "FinishReason",
     "Message",
+    "OnAttempt",
+    "OnWait",
     "Request",
     "Response",
     "Route",
     "ToolCall",
     "ToolCallDelta",
     "Usage",
+    "Wait",
 ]
 
 #: One message in the OpenAI chat shape: `role`, `content` (text or parts), `tool_calls`, …
@@ -318,6 +321,20 @@ class Attempt:
     role: str = "first"
     waited: float = 0.0
     model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A wait that begins: `target` is to be asked in `seconds`, not at once, for the `reason`."""
+
+    target: str
+    seconds: float
+    reason: str
+
+
+#: Called after each call, and before each wait for a rate limit or a repeat.
+OnAttempt = Callable[[Attempt], None]
+OnWait = Callable[[Wait], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 import subprocess
 import sys
@@ -22,26 +23,38 @@ def test_every_shown_file_and_output_is_current():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_quickstart_runs(monkeypatch, capsys):
+@pytest.fixture
+def shipped(monkeypatch):
+    """The shipped workspace, its providers simulated."""
     from llmroute.sim import SimFarm
 
     with SimFarm() as farm:
         monkeypatch.chdir(data_root())
         for name, value in farm.environment().items():
             monkeypatch.setenv(name, value)
-        runpy.run_path(str(ROOT / "docs/examples/quickstart.py"))
+        yield farm
+
+
+def test_the_quickstart_runs(shipped, capsys):
+    runpy.run_path(str(ROOT / "docs/examples/quickstart.py"))
     out = capsys.readouterr().out
     assert "heard: Why is the sky blue?" in out
     assert "heard: Tell me a story" in out
     assert "policy balanced" in out
 
 
+def test_the_async_quickstart_runs(shipped, capsys):
+    runpy.run_path(str(ROOT / "docs/examples/quickstart_async.py"))
+    out = capsys.readouterr().out
+    assert "heard: Tell me a story" in out
+    assert re.search(r"^ollama/\S+ ok None$", out, re.MULTILINE)
+    assert re.search(r"heard: Why is the sky blue\? \d+ 0$", out, re.MULTILINE)
+
+
 @pytest.mark.parametrize(
     "page", ["README.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
 )
 def test_links_lead_somewhere(page):
-    import re
-
     for link in re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text()):
         if "://" not in link:
             assert ((ROOT / page).parent / link).exists(), f"{page}: {link}"

@@ -273,6 +273,18 @@ def test_attempts_are_reported_as_they_happen(router, servers):
     assert seen == ["first/m", "second/m"]
 
 
+def test_waits_are_reported_as_they_begin(router, servers):
+    servers[0].script(Fault.status(429, retry_after=0.05))
+    asked = {"prompt": "Say hello", "target": "first/m"}
+    waits = []
+    router.complete(**asked, on_wait=waits.append)
+    servers[0].script(Fault.status(429, retry_after=0.05))
+    "".join(chunk.text or "" for chunk in router.stream(**asked, on_wait=waits.append))
+    assert [(item.target, item.reason) for item in waits] == [
+        ("first/m", "the provider answered 429")
+    ] * 2
+
+
 def test_measured_latency_reaches_the_next_decision(router, servers):
     servers[0].pace(Pace(first_token=0.2))
     router.complete("Say hello")
@@ -289,7 +301,7 @@ def test_measured_latency_reaches_the_next_decision(router, servers):
     [
         ({"policy": "balnced"}, 'did you mean "balanced"'),
         ({"target": "frist/m"}, 'did you mean "first/m"'),
-        ({"temprature": 1}, "did you mean 'temperature'"),
+        ({"temprature": 1}, 'did you mean "temperature"'),
         ({"route": {"onyl": ["first"]}}, "did you mean 'only'"),
         ({"max_tokens": 0}, "at least 1"),
     ],

@@ -64,6 +64,37 @@ def test_values_of_the_wrong_type_are_usage_errors_before_any_call(fields, route
     assert server.requests == []
 
 
+@pytest.mark.parametrize(
+    ("fields", "hint"),
+    [
+        ({"model": "m"}, 'did you mean "target"?'),
+        ({"polcy": "balanced"}, 'did you mean "policy"?'),
+        ({"tmeperature": 1}, 'did you mean "temperature"?'),
+        ({"zzz": 1}, "known: input_tokens, max_tokens, metadata, on_attempt, on_wait, "),
+    ],
+)
+def test_an_unknown_option_is_refused_with_the_one_that_was_meant(fields, hint, router, server):
+    for call in (router.complete, router.decide, lambda *a, **k: next(router.stream(*a, **k))):
+        with pytest.raises(UsageError) as caught:
+            call("x", **fields)
+        assert str(caught.value).startswith(f'unknown request field "{next(iter(fields))}"; {hint}')
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("timeout", ["5s", float("nan"), [1]])
+def test_a_timeout_is_a_number(timeout, router, server):
+    for call in (router.complete, lambda *a, **k: next(router.stream(*a, **k))):
+        with pytest.raises(UsageError, match=r"^timeout is .*; it must be a number of seconds$"):
+            call("x", timeout=timeout)
+    assert server.inferences == []
+
+
+def test_a_decision_is_shown_by_its_policy_and_winner(router):
+    assert repr(router.decide("x")) == "<Decision of balanced: one/m>"
+    nobody = router.decide("x", route={"ignore": ["one"]})
+    assert repr(nobody) == "<Decision of balanced: no target is eligible>"
+
+
 def test_what_json_cannot_hold_is_the_callers_mistake_and_leaves_nothing_in_flight(router):
     for prompt in ("lone \udcff surrogate", [{"role": "user", "content": "x", "name": {1}}]):
         with pytest.raises(RouteFailed) as caught:

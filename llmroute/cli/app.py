@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -45,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     tolerant_streams()
     if argv is None:
         unwind_on_signals()
+        if not sys.warnoptions:
+            warnings.simplefilter("ignore")  # those of packages concern their programmers
     code = _quiet(sys.argv[1:] if argv is None else argv)
     if argv is None:
         leave(code)
@@ -105,7 +108,8 @@ def _told(error: LlmrouteError, *, as_json: bool) -> int:
     if as_json:
         dump({"error": _error_data(error)})
     prefix = "" if isinstance(error, ConfigError) else "llmroute: "
-    note(f"{prefix}{error}")
+    # `run` has told of each attempt as it ended.
+    note(f"{prefix}{error.brief if isinstance(error, RouteFailed) else error}")
     if isinstance(error, ConfigError):
         return BROKEN
     return USAGE if isinstance(error, UsageError) else FAILED

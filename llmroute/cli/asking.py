@@ -20,6 +20,7 @@ from llmroute.catalog.model import Capabilities
 from llmroute.cli.output import note
 from llmroute.cli.parser import Parser
 from llmroute.cli.workspace import check_names
+from llmroute.config.diagnostics import did_you_mean
 from llmroute.errors import UsageError
 from llmroute.types import Request, Route
 
@@ -60,6 +61,11 @@ def _add_content(parser: Parser) -> None:
     group.add_argument(
         "--input-tokens", metavar="N", type=int, help="size of the prompt, if you have counted it"
     )
+    group.add_argument(
+        "--user",
+        metavar="NAME",
+        help="who asks: the caller in budgets and in `spend --by caller`; providers are told",
+    )
     group.add_argument("--no-stream", action="store_true", help="ask for the answer in one piece")
 
 
@@ -90,11 +96,10 @@ def _add_route(parser: Parser) -> None:
     group.add_argument("--locality", choices=("local", "cloud"), help="where the prompt may go")
     group.add_argument(
         "--require",
-        metavar="CAPABILITY",
+        metavar="CAPABILITIES",
         action="append",
         default=[],
-        choices=Capabilities.names(),
-        help=f"only targets with: {', '.join(Capabilities.names())}",
+        help=f"only targets with A,B of: {', '.join(Capabilities.names())}",
     )
 
 
@@ -131,7 +136,7 @@ def make_request(args: Namespace, router: Router) -> Request:
         order=_names(args.order),
         max_cost=args.max_cost,
         locality=args.locality,
-        require=tuple(args.require),
+        require=_capabilities(args.require),
     )
     return router.request(
         _messages(args),
@@ -143,6 +148,7 @@ def make_request(args: Namespace, router: Router) -> Request:
         tags=args.tag,
         metadata=_metadata(args.metadata, router),
         task=args.task,
+        user=args.user,
         route=route,
         stream=not args.no_stream,
     )
@@ -150,10 +156,11 @@ def make_request(args: Namespace, router: Router) -> Request:
 
 def _check_values(args: Namespace) -> None:
     """Refuse values that say nothing: an empty restriction must not mean none."""
-    for option in ("only", "ignore", "order"):
+    for option in ("only", "ignore", "order", "require"):
         if any(not _names([value]) for value in getattr(args, option)):
-            raise UsageError(f"--{option} names nothing; write targets or providers, or leave it")
-    for option in ("tag", "policy", "target", "task"):
+            what = "capabilities" if option == "require" else "targets or providers"
+            raise UsageError(f"--{option} names nothing; write {what}, or leave it")
+    for option in ("tag", "policy", "target", "task", "user"):
         value = getattr(args, option)
         if any(
             not item.strip()
@@ -164,10 +171,19 @@ def _check_values(args: Namespace) -> None:
         raise UsageError(f"--max-cost is {args.max_cost:g}; it must be an amount in USD, 0 or more")
     if args.input_tokens is not None and args.input_tokens < 0:
         raise UsageError(f"--input-tokens is {args.input_tokens}; it must be 0 or more")
-    for option in ("system", "tag", "metadata", "task"):
+    for option in ("system", "tag", "metadata", "task", "user"):
         given = getattr(args, option)
         for text in given if isinstance(given, list) else [given or ""]:
             _check_text(text, f"--{option}")
+
+
+def _capabilities(values: list[str]) -> tuple[str, ...]:
+    names, known = _names(values), Capabilities.names()
+    for name in names:
+        if name not in known:
+            hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
+            raise UsageError(f'--require: there is no capability "{name}"; {hint}')
+    return names
 
 
 def _names(values: list[str]) -> tuple[str, ...]:
@@ -251,6 +267,8 @@ def _data_url(path: str) -> str:
 def _json(path: str, option: str) -> Any:
     try:
         return json.loads(_bytes(path, option))
+    except UnicodeDecodeError as exc:
+        raise UsageError(f"{option}: {path} is no JSON: it is not UTF-8 text") from exc
     except ValueError as exc:
         raise UsageError(f"{option}: {path} is no JSON: {exc}") from exc
 

@@ -9,7 +9,7 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from shutil import get_terminal_size
 from typing import IO, TYPE_CHECKING, Any
@@ -85,7 +85,8 @@ def console(stream: IO[str]) -> Console:
     """Return a console on a stream; it colours only where that is a terminal."""
     from rich.console import Console
 
-    return Console(file=stream, highlight=False, soft_wrap=True)
+    width = get_terminal_size().columns  # 80 where a terminal says 0, of which rich makes nothing
+    return Console(file=stream, highlight=False, soft_wrap=True, width=width)
 
 
 def show(text: Text, stream: IO[str]) -> None:
@@ -94,35 +95,32 @@ def show(text: Text, stream: IO[str]) -> None:
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, wrap: bool = False) -> None:
-    """Write a table to stdout: a drawn one on a terminal, aligned columns elsewhere.
+    """Write a table to stdout: on a terminal one that fits it, aligned columns elsewhere.
 
-    `wrap` breaks long cells into lines, so that the table fits the terminal's width, 80 columns
-    (or `COLUMNS`) elsewhere.
+    A terminal too narrow for the columns, even with long cells broken into lines, gets one block
+    for each row. Elsewhere `wrap` breaks long cells too, for 80 columns (or `COLUMNS`).
     """
-    if wrap:
-        from llmroute.cli.wrapping import wrapped
+    from llmroute.cli.wrapping import stacked, wrapped
 
-        frame = len(headers) + 1 if is_terminal(sys.stdout) else 0
-        rows = wrapped(headers, rows, get_terminal_size().columns - frame)
-    if is_terminal(sys.stdout):
-        _drawn(headers, rows)
+    names = [header.upper() for header in headers]
+    seen, width = is_terminal(sys.stdout), get_terminal_size().columns
+    lines = _aligned([names, *wrapped(headers, rows, width)]) if seen or wrap else []
+    if not seen:
+        say("\n".join(lines or _aligned([names, *rows])))
+    elif max(map(len, lines)) <= width:
+        _headed([lines])
     else:
-        for row in _aligned([[h.upper() for h in headers], *rows]):
-            say(row)
+        _headed([stacked(headers, row, width) for row in rows])
 
 
-def _drawn(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
+def _headed(blocks: Iterable[Sequence[str]]) -> None:
+    """Write blocks of lines to the terminal, the first of each emphasised."""
     from rich.text import Text
 
-    drawn = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for header in headers:
-        drawn.add_column(header, overflow="fold")
-    for row in rows:
-        drawn.add_row(*(Text(cell) for cell in row))
-    Console(file=sys.stdout).print(drawn)
+    for first, *rest in blocks:
+        show(Text(first, "bold"), sys.stdout)
+        for line in rest:
+            say(line)
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from textwrap import wrap
 from typing import Any, NoReturn
 
 from llmroute import __version__
@@ -16,12 +18,24 @@ __all__ = ["Commands", "Parser", "Run", "parse"]
 Run = Callable[[argparse.Namespace], int]
 
 
+#: What an option's value has to be, in words.
+_KINDS: Mapping[Any, str] = {int: "whole number", float: "number"}
+#: Options that other programs have, and what does the same here.
+_MEANT = {"--model": "--target", "--provider": "--target"}
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Help whose lines are not broken inside words such as `openai-compatible`."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return wrap(" ".join(text.split()), width, break_on_hyphens=False)
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that raises `UsageError`, and that suggests what was meant."""
 
     def __init__(self, **options: Any) -> None:
-        style = argparse.RawDescriptionHelpFormatter
-        super().__init__(**{"allow_abbrev": False, "formatter_class": style, **options})
+        super().__init__(**{"allow_abbrev": False, "formatter_class": _Help, **options})
 
     def error(self, message: str) -> NoReturn:
         """Raise the message as a `UsageError`."""
@@ -32,7 +46,10 @@ class Parser(argparse.ArgumentParser):
         if not argument.startswith("-"):
             self.error(f"unexpected argument {argument!r}; put text of several words in quotes")
         name = argument.partition("=")[0]
-        hint = did_you_mean(name, self._option_string_actions)
+        meant = _MEANT.get(name)
+        known = meant in self._option_string_actions
+        hint = f'did you mean "{meant}"?' if known else None
+        hint = hint or did_you_mean(name, self._option_string_actions)
         self.error(f"unknown option {name}" + (f"; {hint}" if hint else ""))
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
@@ -40,7 +57,18 @@ class Parser(argparse.ArgumentParser):
             return
         known = [str(choice) for choice in action.choices]
         hint = did_you_mean(str(value), known) or f"choose from {', '.join(known)}"
+        if action.dest == "command":
+            raise argparse.ArgumentError(None, f"there is no command {str(value)!r}; {hint}")
         raise argparse.ArgumentError(action, f"there is no {str(value)!r}; {hint}")
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        try:
+            return super()._get_value(action, arg_string)
+        except argparse.ArgumentError as exc:
+            kind = _KINDS.get(action.type)
+            if kind is None:
+                raise
+            raise argparse.ArgumentError(action, f"{arg_string!r} is no {kind}") from exc
 
 
 class Commands:
@@ -48,13 +76,13 @@ class Commands:
 
     def __init__(self, program: Parser) -> None:
         self._subparsers = program.add_subparsers(
-            title="commands", metavar="COMMAND", dest="command", required=True
+            title="commands", metavar="COMMAND", dest="command"
         )
         self._common = common_options()
 
     def add(self, name: str, run: Run, purpose: str, examples: Iterable[str] = ()) -> Parser:
         """Add a command: `purpose` is one line, `examples` are shown below its help."""
-        lines = "\n".join(f"  {example}" for example in examples)
+        lines = "\n".join(f"  {example}".rstrip() for example in examples)
         parser: Parser = self._subparsers.add_parser(
             name,
             parents=[self._common],
@@ -83,7 +111,8 @@ def parse(
 
     Raises:
         UsageError: they cannot be meant; the message suggests what to write.
-        SystemExit: help or the version was asked for, and has been printed.
+        SystemExit: help or the version was asked for, or there is no command, and it or help has
+            been printed.
 
     """
     program = _program()
@@ -92,8 +121,11 @@ def parse(
         add_command(commands)
     defaults = argparse.Namespace(config=None, json=False, debug=False)
     parsed, extra = program.parse_known_args(arguments, defaults)
+    if parsed.command is None and not extra:
+        program.print_help(sys.stderr)
+        raise SystemExit(2)
     if extra:
-        owner: Parser = parsed.parser
+        owner: Parser = parsed.parser if parsed.command else program
         owner.unknown(extra[0])
     return parsed
 

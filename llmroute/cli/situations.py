@@ -24,7 +24,7 @@ __all__ = ["decide_situation"]
 _OWN = (
     *("prompt", "system", "image", "tool", "json_schema", "max_tokens", "input_tokens"),
     *("no_stream", "tag", "metadata", "task", "target", "only", "ignore", "order", "max_cost"),
-    *("locality", "require"),
+    *("locality", "require", "user"),
 )
 
 

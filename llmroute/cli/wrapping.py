@@ -1,4 +1,4 @@
-"""Tables whose cells are broken into lines, so that they fit a width."""
+"""Tables that fit a width: cells broken into lines, or rows written one below the other."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from textwrap import wrap
 
-__all__ = ["wrapped"]
+__all__ = ["stacked", "wrapped"]
 
 #: Blanks between two columns.
 _GAP = 2
 #: A word of up to so many characters widens its column rather than being broken.
 _WORD = 36
+#: Stands for a blank at which no line is broken.
+_TIE = "\0"
 
 
 def wrapped(
@@ -29,6 +31,22 @@ def wrapped(
         cells = [_lines(cell, size) for cell, size in zip(row, widths, strict=True)]
         made += zip_longest(*cells, fillvalue="")
     return made
+
+
+def stacked(headers: Sequence[str], row: Sequence[str], width: int) -> list[str]:
+    """Write a row as its first cell and, below it, the others with the names of their columns.
+
+    Empty cells are left out; short ones stay on one line.
+    """
+    cells = zip(headers[1:], row[1:], strict=True)
+    named = [f"{name}: {cell}" if name else cell for name, cell in cells if cell]
+    tied = (cell.replace(" ", _TIE) if len(cell) <= _WORD else cell for cell in named)
+    told = f"{_TIE}· ".join(tied)
+    indent = " " * (_indent(row[0]) + 2)
+    lines = wrap(
+        told, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+    )
+    return [row[0], *(line.replace(_TIE, " ") for line in lines)]
 
 
 def _widths(columns: Sequence[Sequence[str]], space: int) -> list[int]:

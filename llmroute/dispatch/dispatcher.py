@@ -13,10 +13,9 @@ from llmroute.dispatch.answers import answer_check
 from llmroute.dispatch.racing import heard
 from llmroute.dispatch.run import Run
 from llmroute.dispatch.services import Services
-from llmroute.dispatch.trial import OnAttempt
-from llmroute.errors import TargetError
+from llmroute.errors import TargetError, UsageError
 from llmroute.policy.engine.decision import Decision
-from llmroute.types import Request, Response
+from llmroute.types import OnAttempt, OnWait, Request, Response
 
 __all__ = ["DEFAULT_DEADLINE", "Dispatcher"]
 
@@ -37,6 +36,7 @@ class Dispatcher:
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - spans all attempts
         on_attempt: OnAttempt | None = None,
+        on_wait: OnWait | None = None,
     ) -> Response:
         """Return the first whole, valid answer.
 
@@ -47,7 +47,7 @@ class Dispatcher:
 
         """
         check = answer_check(request, decision.fallback)
-        run = self.run(request, decision, timeout, on_attempt)
+        run = self.run(request, decision, timeout, on_attempt, on_wait)
         try:
             while (trial := await run.next()) is not None:
                 try:
@@ -71,8 +71,16 @@ class Dispatcher:
         decision: Decision,
         timeout: float | None,
         on_attempt: OnAttempt | None,
+        on_wait: OnWait | None = None,
     ) -> Run:
-        """Return a request at the beginning of its way, its deadline counting from now."""
+        """Return a request at the beginning of its way, its deadline counting from now.
+
+        Raises:
+            UsageError: the timeout is no number.
+
+        """
+        if timeout is not None and not (isinstance(timeout, int | float) and timeout == timeout):
+            raise UsageError(f"timeout is {timeout!r}; it must be a number of seconds")
         clock = self.services.pace.clock
         deadline = clock() + (DEFAULT_DEADLINE if timeout is None else timeout)
-        return Run(request, decision, deadline, self.services, on_attempt)
+        return Run(request, decision, deadline, self.services, on_attempt, on_wait)

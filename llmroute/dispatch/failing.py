@@ -10,13 +10,22 @@ from llmroute.types import Attempt
 
 __all__ = ["no_target", "route_failed"]
 
+#: Requirements of the caller that leave out targets by their names.
+_BY_NAME = ("route.only", "route.ignore")
+
 
 def no_target(decision: Decision) -> str:
-    """Say why nobody is eligible, grouped, with what to do."""
+    """Say why nobody is eligible, grouped, with what to do.
+
+    Of those that the caller left out by name only that is said, and last.
+    """
     if not decision.rejections:
         return "there is no target: add a provider file, or start a local server"
     grouped: dict[str, list[str]] = {}
-    for item in decision.rejections:
+    left_out = {item.target for item in decision.rejections if item.requirement in _BY_NAME}
+    for item in sorted(decision.rejections, key=lambda item: item.target in left_out):
+        if item.target in left_out and item.requirement not in _BY_NAME:
+            continue
         advice = f" → {item.help}" if item.help else ""
         grouped.setdefault(f"{item.reason}{advice}", []).append(item.target)
     lines = (f"  {_few(targets)}: {reason}" for reason, targets in grouped.items())
@@ -35,17 +44,25 @@ def route_failed(
     `passed_over` are targets that were not called after all, with the reason; `over_price` those
     that the policy left out for their price; `late`: the deadline passed.
     """
-    lines = [f"  {a.target}: {a.message}" + (f" → {a.help}" if a.help else "") for a in tried]
+    told = [f"  {a.target}: {a.message}" + (f" → {a.help}" if a.help else "") for a in tried]
     asked = {a.target for a in tried}
+    lines = []
     for target, why in passed_over.items():
         again = " again" if target in asked else ""
-        lines.append(f"  {target} was not called{again}: {why}")
+        lines.append(f"  {target} was not called{again}: {_unquoted(why, tried)}")
     if over_price:
         lines.append(f"  left out by fallback.max_price_ratio: {', '.join(over_price)}")
     if late:
         lines.append("  the deadline passed")
     head = f"no answer after {len(tried)} attempt{'s' if len(tried) != 1 else ''}"
-    return RouteFailed("\n".join([f"{head}:", *lines]), tried, last)
+    brief = "\n".join([f"{head}:", *lines]) if lines else head
+    return RouteFailed("\n".join([f"{head}:", *told, *lines]), tried, last, brief=brief)
+
+
+def _unquoted(why: str, tried: Sequence[Attempt]) -> str:
+    """Leave out the failure that a reason ends with where an attempt tells it already."""
+    quoted = (f": {item.outcome}, {item.message}" for item in tried)
+    return next((why.removesuffix(text) for text in quoted if why.endswith(text)), why)
 
 
 def _few(targets: list[str]) -> str:

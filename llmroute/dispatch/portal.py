@@ -109,6 +109,11 @@ class SyncStream:
         """The calls made so far."""
         return self._stream.attempts
 
+    @property
+    def asking(self) -> str | None:
+        """The target whose answer is waited for or read now; None between two calls."""
+        return self._stream.asking
+
     def __iter__(self) -> Self:
         return self
 

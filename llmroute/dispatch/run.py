@@ -12,12 +12,12 @@ from llmroute.dispatch.gates import QUEUE
 from llmroute.dispatch.health.health import Admission
 from llmroute.dispatch.plan import Plan, Role, Step
 from llmroute.dispatch.services import Services
-from llmroute.dispatch.trial import Leave, OnAttempt, Trial
+from llmroute.dispatch.trial import Leave, Trial
 from llmroute.errors import ErrorKind, NoEligibleTarget, RouteFailed, TargetError
 from llmroute.ledger.holds import Reservation
 from llmroute.policy.engine.decision import Decision
 from llmroute.policy.scoring.standing import Outage
-from llmroute.types import Attempt, Request, Response
+from llmroute.types import Attempt, OnAttempt, OnWait, Request, Response, Wait
 
 __all__ = ["MAX_WAIT", "Run"]
 
@@ -42,6 +42,7 @@ class Run:
         deadline: float,
         services: Services,
         on_attempt: OnAttempt | None = None,
+        on_wait: OnWait | None = None,
     ) -> None:
         self.request = request
         self.decision = decision
@@ -52,6 +53,7 @@ class Run:
         self._origin = services.pace.clock()
         self._deadline = deadline
         self._on_attempt = on_attempt
+        self._on_wait = on_wait
         self._plan = Plan(decision)
         self._account = Account(services.ledger(), decision, services.pace.wall)
         self._last: TargetError | None = None
@@ -188,7 +190,14 @@ class Run:
                 return False
             if wait <= _AT_ONCE:
                 return True
+            self._waits(step, wait, why if ready >= earliest else "")
             await pace.sleep(wait)
+
+    def _waits(self, step: Step, wait: float, why: str) -> None:
+        """Tell of a wait; without a limit that it is for, it is for a repeat."""
+        if self._on_wait:
+            after = f"its last call failed: {step.error.kind}" if step.error else ""
+            self._on_wait(Wait(step.target.id, wait, why or after))
 
     def _earliest(self, step: Step) -> float:
         """Return when a repeat is due: a while after the failure, as the provider asked for it."""

@@ -50,6 +50,12 @@ class AnswerStream:
         run = self._seen.run
         return tuple(run.records) if run else ()
 
+    @property
+    def asking(self) -> str | None:
+        """The target whose answer is waited for or read now; None between two calls."""
+        run = self._seen.run
+        return run.current.target.id if run and run.current else None
+
     def __aiter__(self) -> Self:
         return self
 
@@ -176,7 +182,8 @@ class _Answer:
 
 
 def _interrupted(run: Run, error: TargetError) -> StreamInterrupted:
-    made = StreamInterrupted(f"the answer broke off: {error}", run.records, error)
+    brief = "the answer broke off"
+    made = StreamInterrupted(f"{brief}: {error}", run.records, error, brief=brief)
     made.__cause__ = error
     run.broken(error)
     return made

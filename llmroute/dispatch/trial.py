@@ -25,8 +25,6 @@ __all__ = ["MAX_ANSWER", "Leave", "Trial"]
 #: Characters that an answer may have in all.
 MAX_ANSWER = 16 * 1024 * 1024
 
-OnAttempt = Callable[[Attempt], None]
-
 
 @dataclass(slots=True)
 class Leave:

@@ -42,6 +42,8 @@ def test_the_caller_narrows(here: Any, pair: Any) -> None:
     assert winner("--order", "second") == "second/m"
     assert winner("--locality", "cloud") == "None"
     assert winner("--require", "vision") == "None"
+    assert winner("--require", "tools,json_schema", "--require", "streaming") == "first/m"
+    assert winner("--require", "tools, vision") == "None"
     # About 8 tokens in at $1 and 10 out at $2 per million tokens: $0.000028.
     assert winner("--max-tokens", "10", "--max-cost", "0.00003") == "first/m"
     assert winner("--max-tokens", "10", "--max-cost", "0.00002") == "None"
@@ -83,3 +85,13 @@ def test_the_prompt_comes_from_anywhere(process: Any, pair: Any, given: str) -> 
     # 3 for the prompt, 4 for the message, 10 small letters × 0.063, 1 blank × 0.077 and
     # 2 beginnings of words × 0.676: 7 + 0.63 + 0.077 + 1.352 = 9.059.
     assert json.loads(result.out)["facts"]["tokens"] == 9
+
+
+def test_what_costs_too_much_is_told_with_what_to_do(here: Any, pair: Any) -> None:
+    result = here(
+        "run", "--config", str(pair.root), "--max-tokens", "10", "--max-cost", "1e-5", "hi"
+    )
+    assert result.code == 1
+    assert (
+        "above the caller's $0.00001 → allow more, or ask with a smaller max_tokens" in result.err
+    )

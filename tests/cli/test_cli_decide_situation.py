@@ -80,9 +80,10 @@ def test_a_wrong_file_is_told(here: Program, data: Any, told: str):
 
 
 def test_wrong_use_is_told(here: Program):
-    done = decide(here, PLAIN, "--tag", "x")
-    assert done.code == 2
-    assert "leave out --tag" in done.err
+    for option in ("--tag", "--user"):
+        done = decide(here, PLAIN, option, "x")
+        assert done.code == 2
+        assert f"leave out {option}" in done.err
     done = here("decide", "hello", "--situation", "none.json", "--config", str(ROOT))
     assert "leave out a prompt" in done.err
     done = here("decide", "--situation", "none.json", "--config", str(ROOT))

@@ -1,68 +1,15 @@
-"""`llmroute diff`: what it compares, what it prints, how it ends.
-
-far/big costs $10 and $20 a million tokens, far/small $1 and $2, home/m nothing: the rules put
-far/big first, far/small second, home/m third.
-"""
+"""`llmroute diff`: what it compares, what it prints, how it ends; `diffed` has the workspace."""
 
 from __future__ import annotations
 
 import json
 import shlex
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from llmroute.cli.diffing_git import Answer, Repository, spawn
-from llmroute.errors import UsageError
 from tests.cli.conftest import Program
-
-FAR = """\
-provider: far
-locality: cloud
-endpoint: {transport: http, protocol: openai-chat, base_url: "https://f.example/v1", auth: none}
-defaults: {capabilities: {streaming: true, tools: true, json_schema: true}}
-models:
-  - model: big
-    quality: {default: 0.9, source: x, date: "2026-01-01"}
-    cost: {input: 10, output: 20}
-  - model: small
-    quality: {default: 0.6, source: x, date: "2026-01-01"}
-    cost: {input: 1, output: 2}
-"""
-HOME = """\
-provider: home
-locality: local
-endpoint: {transport: http, protocol: openai-chat, base_url: "http://127.0.0.1:9", auth: none}
-defaults: {capabilities: {streaming: true, tools: true, json_schema: true}}
-models:
-  - {model: m, cost: {input: 0, output: 0}}
-"""
-POLICY = """\
-policy: mine
-rules:
-  - {name: big, weight: 3, prefer: target.id == 'far/big'}
-  - {name: small, weight: 2, prefer: target.id == 'far/small'}
-"""
-KEPT = """\
-require:
-  - name: secrets stay
-    when: contains(request.tags, 'secret')
-    target: target.locality == 'local'
-"""
-SETTINGS = "default_policy: mine\naliases: {quick: policy/mine}\n"
-MOVE = "far/big → home/m"
-
-
-def write(root: Path, **files: str) -> Path:
-    """Write a workspace; file names by their stem."""
-    made = {"far": FAR, "home": HOME, "mine": POLICY, "llmroute": SETTINGS, **files}
-    folders = {"far": "providers.d", "home": "providers.d", "llmroute": "."}
-    for name, text in made.items():
-        path = root / folders.get(name, "policies") / f"{name}.yaml"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return root
+from tests.cli.diffed import FAR, KEPT, MOVE, POLICY, SETTINGS, write
 
 
 @pytest.fixture
@@ -73,26 +20,6 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def changed(tmp_path: Path) -> Path:
     return write(tmp_path / "changed", mine=POLICY + KEPT)
-
-
-def git(folder: Path, *arguments: str) -> None:
-    who = ("-c", "user.name=t", "-c", "user.email=t@example.com")
-    subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True)
-
-
-@pytest.fixture
-def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository whose workspace is in a folder of it: tag `v1` as is, HEAD with KEPT."""
-    top = tmp_path / "repo"
-    root = write(top / "conf")
-    git(tmp_path, "init", "--initial-branch=main", "repo")
-    git(top, "add", ".")
-    git(top, "commit", "-m", "one")
-    git(top, "tag", "v1")
-    (root / "policies" / "mine.yaml").write_text(POLICY + KEPT)
-    git(top, "commit", "-am", "two")
-    monkeypatch.chdir(root)
-    return top
 
 
 def test_two_workspaces(here: Program, root: Path, changed: Path):
@@ -206,128 +133,6 @@ def test_another_default_policy_and_alias(here: Program, root: Path, tmp_path: P
     assert done.code == 1
     assert "default policy mine → thrifty: 1 of 1 request looked at" in done.out
     assert "alias quick mine → thrifty" in done.out
-
-
-def test_a_revision_and_the_work_tree(here: Program, repository: Path, monkeypatch):
-    monkeypatch.chdir(repository / "conf")
-    done = here("diff", "v1")
-    assert (done.code, done.err, MOVE in done.out) == (1, "", True)
-    assert here("diff", "HEAD").code == 0
-    (repository / "conf" / "policies" / "mine.yaml").write_text(POLICY)
-    done = here("diff", "HEAD")
-    assert (done.code, "home/m → far/big" in done.out) == (1, True)
-    assert here("diff", "v1").code == 0
-
-
-def test_two_revisions(here: Program, repository: Path, monkeypatch):
-    monkeypatch.chdir(repository / "conf")
-    assert MOVE in here("diff", "v1", "main").out
-    assert here("diff", "main", "HEAD").code == 0
-    assert MOVE in here("diff", "v1:", "main:").out
-    monkeypatch.chdir(repository)
-    assert MOVE in here("diff", "v1:conf", "HEAD:conf").out
-    assert MOVE in here("diff", "v1:./conf", "HEAD:./conf/").out
-    assert MOVE in here("diff", "v1", "main", "--config", "conf").out
-
-
-def test_a_name_alone_is_a_revision(here: Program, repository: Path, monkeypatch):
-    monkeypatch.chdir(repository / "conf")
-    git(repository, "branch", "mine", "v1")
-    assert MOVE in here("diff", "mine").out
-    assert here("diff", "mine", "quick").out.startswith("no decision changes by 1 policy: mine")
-
-
-def test_a_file_of_a_revision(here: Program, repository: Path, monkeypatch):
-    monkeypatch.chdir(repository / "conf")
-    path = "conf/policies/mine.yaml"
-    assert MOVE in here("diff", f"v1:{path}", f"HEAD:{path}").out
-    assert MOVE in here("diff", f"v1:{path}", "mine").out
-    assert MOVE in here("diff", f"v1:{path}").out
-    assert MOVE in here("diff", "v1:./policies/mine.yaml", "policies/mine.yaml").out
-    assert here("diff", "v1:conf/providers.d/far.yaml", "providers.d/far.yaml").code == 0
-
-
-def test_a_link_inside_a_revision_is_followed(here: Program, repository: Path, monkeypatch):
-    monkeypatch.chdir(repository / "conf")
-    link = repository / "conf" / "policies" / "linked.yaml"
-    link.symlink_to("../linked.txt")
-    (repository / "conf" / "linked.txt").write_text(POLICY.replace("mine", "linked"))
-    git(repository, "add", ".")
-    git(repository, "commit", "-m", "a link")
-    assert "2 policies: linked, mine" in here("diff", "HEAD").out
-    link.unlink()
-    link.symlink_to("/etc/passwd")
-    git(repository, "commit", "-am", "a link that leads out")
-    done = here("diff", "HEAD", "v1")
-    assert done.code == 2
-    assert "linked.yaml is a link that leads to no file in there" in done.err
-
-
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        (("nothing",), 'git knows no revision "nothing"'),
-        (("nothing", "HEAD"), '"nothing": no file, folder or policy of'),
-        (("mien", "mine"), 'did you mean "mine"?'),
-        (("v1:nowhere",), "v1 has nothing at nowhere"),
-        (("v1:conf/policies",), "there is no workspace in conf/policies there"),
-        (("mine",), "mine is not compared with anything"),
-        (("policies",), "policies is not compared with anything"),
-        (("v1:../../x", "HEAD"), "../../x leads out of the repository"),
-        (("mine", "HEAD"), "mine is a policy and HEAD is a workspace"),
-        (("gone.yaml", "mine"), "gone.yaml: there is no such file"),
-        (("policies", "providers.d"), "there is no workspace in this folder"),
-        (("v1", "HEAD", "--policy", "mien"), 'neither side has a policy "mien"'),
-        (("v1", "--limit", "0"), "--limit is 0"),
-        (("v1", "--top", "0"), "--top is 0"),
-        (("v1", "--json", "--format", "text"), "exclude each other"),
-        (("v1", "--log", "gone.jsonl"), "--log: cannot read gone.jsonl"),
-        (("llmroute.yaml", "mine"), "neither a policy nor a provider"),
-        (("v1", "--config", "gone"), "gone: there is no such workspace folder"),
-        (("--output", "x"), "unknown option --output"),
-    ],
-)
-def test_wrong_usage(here: Program, repository: Path, monkeypatch, arguments, told: str):
-    monkeypatch.chdir(repository / "conf")
-    done = here("diff", *arguments)
-    assert (done.code, done.out if "--json" not in arguments else "") == (2, "")
-    assert told in done.err
-    assert "Traceback" not in done.err
-
-
-def test_outside_any_repository(here: Program, root: Path, monkeypatch):
-    monkeypatch.chdir(root)
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(root.parent))
-    done = here("diff", "HEAD")
-    assert done.code == 2
-    assert "is in no git repository that can be read: not a git repository" in done.err
-
-
-def test_git_that_is_missing_or_fails(tmp_path: Path):
-    with pytest.raises(UsageError, match="which is not installed"):
-        spawn(["git-is-not-here"], tmp_path, b"")
-    answers = iter([Answer(0, b"/top\n", b""), Answer(128, b"", b"fatal: broken\nmore")])
-    found = Repository(tmp_path, lambda *_: next(answers))
-    with pytest.raises(UsageError, match=r"git ls-tree failed: broken$"):
-        found.export("HEAD", ["x"], tmp_path)
-
-
-def test_a_broken_side(here: Program, repository: Path, root: Path, monkeypatch):
-    monkeypatch.chdir(repository / "conf")
-    policy = repository / "conf" / "policies" / "mine.yaml"
-    policy.write_text(POLICY.replace("weight: 3", "wieght: 3"))
-    git(repository, "commit", "-am", "broken")
-    policy.write_text(POLICY)
-    done = here("diff", "HEAD")
-    assert done.code == 3
-    assert "HEAD:conf/policies/mine.yaml:3:17: unknown key `wieght`" in done.out
-    assert "HEAD: " in done.out.splitlines()[-1]
-    assert done.out.endswith("; nothing was compared\n")
-    done = here("diff", str(root), "HEAD:conf", "--json")
-    assert done.code == 3
-    assert {item["rule"] for item in json.loads(done.out)["findings"]} >= {"schema-unknown-key"}
-    done = here("diff", "HEAD:conf/policies/mine.yaml", "mine")
-    assert (done.code, "HEAD:conf/policies/mine.yaml:3" in done.out) == (3, True)
 
 
 def test_a_broken_provider_file(here: Program, root: Path, tmp_path: Path):

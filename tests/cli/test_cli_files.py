@@ -97,6 +97,14 @@ def test_init_refuses_what_cannot_be_meant(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_new_provider_may_still_lack_its_price(here: Any, tmp_path: Path) -> None:
+    url = ("--base-url", "https://api.groq.com/openai/v1")
+    result = here("init", "--provider", "groq=openai-compatible", *url, "--model", "m")
+    assert (result.code, "[price-missing]" in result.err) == (0, True)
+    (tmp_path / "policies" / "broken.yaml").write_text("policy: broken\nruls: []\n")
+    assert here("init", "--provider", "ollama").code == 1
+
+
 def test_init_where_a_file_is_in_the_way(here: Any, tmp_path: Path) -> None:
     (tmp_path / "schemas").write_text("")
     result = here("init")

@@ -40,11 +40,14 @@ def test_version(here: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "the following arguments are required: COMMAND"),
-        (["lnt"], 'did you mean "lint"?'),
+        (["lnt"], """there is no command 'lnt'; did you mean "lint"?"""),
+        (["run", "--model", "x", "hi"], 'unknown option --model; did you mean "--target"?'),
+        (["run", "--timeout", "0", "hi"], "'0' is no duration; write seconds above 0"),
+        (["--jsno"], 'unknown option --jsno; did you mean "--json"?'),
         (["lint", "--jsn"], 'unknown option --jsn; did you mean "--json"?'),
         (["run", "--polcy=x", "hi"], 'unknown option --polcy; did you mean "--policy"?'),
-        (["run", "--max-tokens", "many", "hi"], "invalid int value"),
+        (["run", "--max-tokens", "many", "hi"], "'many' is no whole number"),
+        (["sim", "--first-token", "long"], "'long' is no number"),
         (["schema", "polcy"], 'did you mean "policy"?'),
         (["sim", "olama"], "choose from openai, anthropic, ollama, lm_studio, claude"),
         (["decide", "--config", "absent", "hi"], "absent"),
@@ -55,6 +58,30 @@ def test_wrong_usage_exits_2(here: Any, arguments: list[str], said: str) -> None
     assert (result.code, result.out) == (2, "")
     assert result.err.startswith("llmroute: ")
     assert said in result.err
+
+
+def test_without_a_command_it_shows_its_help(here: Any) -> None:
+    result = here()
+    assert (result.code, result.out) == (2, "")
+    assert result.err == here("--help").out
+
+
+@pytest.mark.parametrize(("options", "shown"), [((), False), (("-W", "default"), True)])
+def test_warnings_of_packages_are_for_those_who_ask(
+    tmp_path: Path, options: tuple[str, ...], shown: bool
+) -> None:
+    code = (
+        "import sys, warnings; from llmroute.cli import app; "
+        "app.COMMANDS = (); app.parse = lambda *_: warnings.warn('old') or sys.exit(0); app.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, *options, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={"PATH": os.defpath, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert (done.returncode, "UserWarning: old" in done.stderr) == (0, shown)
 
 
 def test_usage_errors_are_json_too(here: Any, pair: Any) -> None:

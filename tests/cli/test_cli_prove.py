@@ -68,6 +68,17 @@ def test_a_claim_about_nothing_is_vacuous(here: Program):
     assert "no request meets the claim's premise" in done.out
 
 
+@pytest.mark.parametrize(
+    ("label", "options", "code"),
+    [("secret", (), 0), ("secret", ("--strict",), 1), ("private", ("--strict",), 0)],
+)
+def test_strict_takes_no_proof_that_says_nothing(
+    here: Program, label: str, options: tuple[str, ...], code: int
+):
+    claim = f"request.metadata.privacy == '{label}' && target.locality != 'local'"
+    assert here("prove", "private", "--never", claim, *options).code == code
+
+
 def test_what_is_not_decided_says_why(here: Program):
     done = prove(here, "private", "--never", "length(keys(request.metadata)) > `1`")
     assert done.code == 4

@@ -27,12 +27,13 @@ def test_providers_tells_what_to_do(here: Any) -> None:
 
 def test_providers_lists_models_and_prices(here: Any, pair: Any) -> None:
     result = here("providers", "--config", str(pair.root), "first")
-    head, _, titles, row = result.out.splitlines()
+    head, _, titles, row, _, legend = result.out.splitlines()
     assert head == "✓ first (local, 1 model)"
-    assert titles.split()[:2] == ["MODEL", "STATUS"]
+    assert titles.split()[:2] == ["TARGET", "STATUS"]
     assert row.split() == [
         "first/m", "usable", "local", "?", "1", "2", "0.35*", "tools,", "streaming,", "json_schema"
     ]  # fmt: skip
+    assert legend == "* a prior by size, not a figure; ? unknown"
     unknown = here("providers", "--config", str(pair.root), "frist")
     assert unknown.code == 2
     assert 'did you mean "first"?' in unknown.err

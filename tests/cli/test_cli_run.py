@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
-from llmroute.cli.reporting import summary
+from llmroute import Router
+from llmroute.cli.reporting import Reporter, patience, summary
 from llmroute.sim import Fault, Pace, Sim
-from llmroute.types import Attempt, Response, Usage
+from llmroute.types import Attempt, Response, Usage, Wait
 
 
 def _down(sim: Sim) -> None:
@@ -92,8 +96,12 @@ def test_nobody_answers(here: Any, pair: Any) -> None:
     pair.second.kill()
     result = here("run", "--config", str(pair.root), "hi", "--json")
     assert result.code == 1
-    assert "no answer after" in result.err
-    assert "second/m" in result.err
+    failed, other, *rest = result.err.splitlines()
+    assert failed.startswith("first/m: unavailable: ")
+    assert other.startswith("second/m: unavailable: ")
+    assert rest[0] == "llmroute: no answer after 2 attempts:"
+    assert all(" was not called again: its circuit is open until " in line for line in rest[1:])
+    assert result.err.count("refused the connection") == 2
     error = json.loads(result.out)["error"]
     assert error["kind"] == "RouteFailed"
     assert {item["outcome"] for item in error["attempts"]} == {"unavailable"}
@@ -105,7 +113,43 @@ def test_an_answer_that_breaks_off_is_told(here: Any, pair: Any) -> None:
     assert result.code == 1
     assert result.out in ("m \n", "m heard: \n")
     assert "trying the next" not in result.err
-    assert "the answer broke off" in result.err
+    failed, last = result.err.splitlines()
+    assert "broke off its answer" in failed
+    assert last == "llmroute: the answer broke off"
+
+
+def test_every_failure_is_told_once(here: Any, pair: Any) -> None:
+    pair.first.script(Fault.status(400, body={"error": {"message": "no such thing"}}))
+    result = here("run", "--config", str(pair.root), "hi", "--target", "first")
+    assert (result.code, result.out) == (1, "")
+    failed, last = result.err.splitlines()
+    assert failed == "first/m: invalid_request: no such thing (status 400)"
+    assert last == "llmroute: no answer after 1 attempt"
+
+
+def test_verbose_tells_of_every_wait(here: Any, pair: Any) -> None:
+    pair.first.script(Fault.status(429, retry_after=0.05))
+    call = ("run", "--config", str(pair.root), "hi", "--target", "first")
+    failed, wait, summary = here(*call, "--verbose").err.splitlines()
+    assert failed.startswith("first/m: rate_limit: ")
+    assert wait.startswith("first/m: waiting ")
+    assert wait.endswith(" ms: the provider answered 429")
+    assert summary.startswith("first/m · ")
+    pair.first.script(Fault.status(429, retry_after=0.05))
+    assert "waiting" not in here(*call).err
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.0004, "1 ms"), (0.25, "250 ms"), (0.9999, "1000 ms"), (1.01, "1.1 s"), (59.0, "59 s")],
+)
+def test_a_wait_in_words_is_not_shorter_than_it_is(
+    capsys: pytest.CaptureFixture[str], pair: Any, seconds: float, said: str
+) -> None:
+    with Router.load(pair.root) as router:
+        reporter = Reporter(router.decide("hi"), waits="all")
+    reporter.waits(Wait("a/1", seconds, "why"))
+    assert capsys.readouterr().err == f"a/1: waiting {said}: why\n"
 
 
 def test_stdin_and_system_reach_the_model(process: Any, pair: Any) -> None:
@@ -115,6 +159,17 @@ def test_stdin_and_system_reach_the_model(process: Any, pair: Any) -> None:
     sent = pair.first.inferences[0].body["messages"]
     assert sent[0] == {"role": "system", "content": "Be brief"}
     assert sent[1]["content"] == "two\nlines"
+
+
+def test_the_user_is_told_to_the_provider_and_is_the_caller_of_what_is_spent(
+    here: Any, pair: Any
+) -> None:
+    root = str(pair.root)
+    assert here("run", "--config", root, "--user", "alice", "hi").code == 0
+    assert pair.first.inferences[0].body["user"] == "alice"
+    rows = json.loads(here("spend", "--config", root, "--by", "caller", "--json").out)["rows"]
+    assert [(row["caller"], row["requests"]) for row in rows] == [("alice", 1)]
+    assert "--user is empty" in here("run", "--config", root, "--user", " ", "hi").err
 
 
 def test_tool_calls_are_printed_as_json(here: Any, pair: Any, tmp_path: Path) -> None:
@@ -191,10 +246,13 @@ def test_a_sixth_provider_is_one_file(process: Any, tmp_path: Path) -> None:
         (["--ignore", "secnd", "hi"], 'did you mean "second"?'),
         (["--policy", "balancd", "hi"], 'did you mean "balanced"?'),
         (["--require", "vison", "hi"], 'did you mean "vision"?'),
+        (["--require", "tools,vison", "hi"], 'there is no capability "vison"'),
+        (["--require", ",", "hi"], "--require names nothing; write capabilities, or leave it"),
         (["--metadata", "privacy", "hi"], "write --metadata NAME=VALUE"),
         (["--timeout", "soon", "hi"], "write seconds above 0, or 500ms, 5s, 10m, 1h"),
         (["--max-tokens", "0", "hi"], "it must be at least 1"),
         (["--image", "photo.txt", "hi"], "is no image by its name"),
+        (["--json-schema", sys.executable, "hi"], "is no JSON: it is not UTF-8 text"),
         (["--tool", "absent.json", "hi"], "cannot read absent.json"),
         (["", "--quiet"], "there is no prompt"),
         (["two", "words"], "put text of several words in quotes"),
@@ -207,3 +265,41 @@ def test_usage_errors_say_what_to_write(
     assert (result.code, result.out) == (2, "")
     assert said in result.err
     assert pair.first.inferences == []
+
+
+def _looks(*found: str | None) -> tuple[Callable[[], str | None], Event]:
+    """Who is asked at each look, and an event that is set at the last of them."""
+    left, over = list(found), Event()
+
+    def asking() -> str | None:
+        target = left.pop(0) if left else None
+        if not left:
+            over.set()
+        return target
+
+    return asking, over
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (("a/1", "a/1", "a/1"), ["a/1"]),
+        (("a/1", "b/1", "b/1"), ["b/1"]),
+        (("a/1", None, "a/1"), []),
+        (("a/1", "a/1", "b/1", "b/1"), ["a/1", "b/1"]),
+    ],
+)
+def test_who_is_slow_to_begin_is_told_once(
+    capsys: pytest.CaptureFixture[str], found: tuple[str | None, ...], told: list[str]
+) -> None:
+    asking, over = _looks(*found)
+    with patience(asking, 0.001):
+        assert over.wait(10)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [f"{target}: waiting for its first content" for target in told]
+
+
+def test_once_something_is_heard_nobody_is_told_of(capsys: pytest.CaptureFixture[str]) -> None:
+    with patience(lambda: "a/1", 60.0) as heard:
+        heard.set()
+    assert capsys.readouterr().err == ""

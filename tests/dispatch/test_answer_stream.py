@@ -188,3 +188,20 @@ def test_a_stream_that_is_left_and_dropped_is_closed_without_a_collection_of_cyc
         run(work())
     finally:
         gc.enable()
+
+
+def test_who_is_asked_is_known_before_anything_is_heard():
+    async def work():
+        world = World({"a/1": [((1.0, error()),)], "b/1": [((1.0, Chunk(text="hi")), *DONE)]})
+        stream = world.stream()
+        assert stream.asking is None
+        first = asyncio.ensure_future(anext(stream))
+        for after, asked in ((0.5, "a/1"), (1.0, "b/1")):
+            await asyncio.sleep(after)
+            assert stream.asking == asked
+        assert (await first).text == "hi"
+        assert [chunk async for chunk in stream][-1].finish_reason == "stop"
+        assert stream.asking is None
+        await world.assert_settled()
+
+    run(work())

@@ -8,7 +8,9 @@ from itertools import pairwise
 import pytest
 
 from llmroute.catalog.model import Limits
+from llmroute.dispatch.stream import AnswerStream
 from llmroute.errors import ErrorKind, RouteFailed
+from llmroute.types import Wait
 from tests.build import provider
 from tests.dispatch.world import World, error, fails, says
 from tests.loops import run
@@ -242,5 +244,55 @@ def test_who_is_out_of_service_is_asked_before_a_limit_is_waited_for_long(told, 
         assert world.asked == ["b/1", asked]
         assert world.now - began < (2.0 if asked == "b/1" else 0.5)
         await world.assert_settled()
+
+    run(work())
+
+
+def told(world):
+    """Collect what is told of waits: the target, the seconds and the reason."""
+    waits = []
+    decision = world.decide()
+    options = {"on_attempt": world.records.append, "on_wait": waits.append}
+    return world.dispatcher.complete(decision.request, decision, **options), waits
+
+
+def test_each_wait_is_told_as_it_begins():
+    """The provider asks for 5 s and then for none, after which the backoff is 50 ms to 0.1 s."""
+
+    async def work():
+        limited = fails(LIMIT, after=0.0, status=429, retry_after=5.0)
+        world = World({"a/1": [limited, fails(), says("hi")]}, attempts=3)
+        answer, waits = told(world)
+        assert (await answer).text == "hi"
+        first, second = waits
+        assert first == Wait("a/1", 5.0, "the provider answered 429")
+        assert (second.target, second.reason) == ("a/1", f"its last call failed: {error().kind}")
+        assert 0.05 <= second.seconds <= 0.2
+        await world.assert_settled()
+
+    run(work())
+
+
+def test_of_a_call_that_need_not_wait_nothing_is_told():
+    async def work():
+        world = World({"a/1": [fails()], "b/1": [says("hi")]})
+        answer, waits = told(world)
+        assert ((await answer).target, waits) == ("b/1", [])
+
+    run(work())
+
+
+def test_a_stream_tells_of_its_waits_too():
+    async def work():
+        world = World({"a/1": [fails(LIMIT, after=0.0, retry_after=2.0), says("hi")]})
+        waits = []
+
+        async def start():
+            decision = world.decide(stream=True)
+            both = (world.records.append, waits.append)
+            return world.dispatcher.run(decision.request, decision, None, *both)
+
+        assert "".join([chunk.text async for chunk in AnswerStream(start) if chunk.text]) == "hi"
+        assert [item.seconds for item in waits] == [2.0]
 
     run(work())

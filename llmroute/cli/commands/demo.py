@@ -1,4 +1,4 @@
-"""`llmroute demo`: five simulated providers, a dozen requests, one failure; no key, no network."""
+"""`llmroute demo`: five simulated providers, sixteen requests, two failures; no key, no network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def add(commands: Commands) -> None:
     commands.add(
         "demo",
         _run,
-        "Route a dozen requests over simulated providers, one of which is killed midway",
+        "Route sixteen requests over simulated providers, two of which are killed midway",
         ["llmroute demo", "llmroute demo --json | jq '.[].target'"],
     )
 

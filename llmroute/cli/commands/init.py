@@ -103,7 +103,10 @@ def _report(args: Namespace, scaffold: Scaffold) -> None:
 
 
 def _lint(root: Path) -> int:
-    """Lint what was made; findings go to stderr, as `lint` would show them."""
+    """Lint what was made; findings go to stderr, as `lint` would show them.
+
+    Errors alone are a failure: a new file may still lack a price.
+    """
     import sys
 
     from llmroute.lint import lint, render
@@ -112,4 +115,4 @@ def _lint(root: Path) -> int:
     if found:
         with suppress(OSError):
             render(found, sys.stderr)
-    return 1 if found else 0
+    return 1 if any(item.severity == "error" for item in found) else 0

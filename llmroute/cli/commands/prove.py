@@ -52,6 +52,9 @@ def add(commands: Commands) -> None:
         "--workspace", action="store_true", help="claim it of every policy of the workspace"
     )
     parser.add_argument(
+        "--strict", action="store_true", help="a claim that is proved vacuously fails too"
+    )
+    parser.add_argument(
         "--limit", metavar="N", type=int, default=100_000, help="cases to look at (100000)"
     )
     parser.add_argument(
@@ -98,7 +101,7 @@ def _proved(args: Namespace) -> int:
         dump([proof.to_dict() for proof in proofs])
     else:
         say("\n\n".join("\n".join(_lines(proof, args.save_situation)) for proof in proofs))
-    return _code(proofs)
+    return _code(proofs, strict=args.strict)
 
 
 def _save(name: str, proofs: Sequence[Proof]) -> None:
@@ -130,9 +133,9 @@ def _check(args: Namespace) -> None:
         raise UsageError(f"--limit is {args.limit}; it must be at least 1")
 
 
-def _code(proofs: Sequence[Proof]) -> int:
+def _code(proofs: Sequence[Proof], *, strict: bool) -> int:
     outcomes = {proof.outcome for proof in proofs}
-    if "refuted" in outcomes:
+    if "refuted" in outcomes or (strict and any(proof.vacuous for proof in proofs)):
         return REFUTED
     return UNDECIDED if "undecided" in outcomes else 0
 
@@ -216,9 +219,14 @@ def _lines(proof: Proof, saved: str | None = None) -> Iterator[str]:
 def _counted(proof: Proof) -> str:
     counts = proof.counts
     return (
-        f"looked at {counts['targets']} targets, {counts['imagined']} that discovery may add, "
-        f"{counts['combinations']:,} combinations of values, {counts['cases']:,} requests"
+        f"looked at {_many(counts['targets'], 'target')}, {counts['imagined']} that discovery may "
+        f"add, {_many(counts['combinations'], 'combination')} of values, "
+        f"{_many(counts['cases'], 'request')}"
     )
+
+
+def _many(count: int, word: str) -> str:
+    return f"{count:,} {word}{'s' * (count != 1)}"
 
 
 def _example(example: Counterexample, saved: str | None) -> Iterator[str]:

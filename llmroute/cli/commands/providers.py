@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = ["add", "status_line"]
 
-_HEADERS = ("model", "status", "where", "window", "in $/M", "out $/M", "quality", "can")
+_HEADERS = (
+    *("target", "status", "locality", "window", "in $/M", "out $/M", "quality"),
+    "capabilities",
+)
 
 
 def add(commands: Commands) -> None:
@@ -44,6 +47,8 @@ def _run(args: Namespace) -> int:
     if rows:
         say()
         table(_HEADERS, rows)
+        if any(model["quality_is_prior"] for record in records for model in record["models"]):
+            say("\n* a prior by size, not a figure; ? unknown")
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llmroute.cli.ledgers import Books, moment, money, open_books, shown_time, usd
@@ -24,7 +25,10 @@ _BY = ("provider", "model", "target", "tag", "caller", "policy", "day")
 _FORMATS = ("table", "csv", "json", "plot")
 _HEADERS = ("requests", "attempts", "failed", "tokens in", "tokens out", "cost", "share", "unknown")
 _COLUMNS = ("requests", "attempts", "failed", "tokens_in", "tokens_out", "cached")
-_BAR = 40
+#: Columns of the longest bar, where the terminal leaves so many, and at least.
+_BAR, _LEAST_BAR = 40, 8
+#: Columns that cost, share and the gaps take beside a name and its bar.
+_BESIDE_BAR = 23
 
 
 def add(commands: Commands) -> None:
@@ -159,7 +163,9 @@ def _told(report: _Report, form: str) -> None:
     say(f"{shown_time(report.since, report.zone)} to {until}, by {report.by}")
     say()
     if report.total is None:
-        say(report.books.empty if report.books.store is None else "nothing was asked in this time")
+        say(
+            report.books.empty if report.books.store is None else "no model was called in this time"
+        )
     else:
         (_plot if form == "plot" else _table)(report)
         _remarks(report.total)
@@ -189,9 +195,11 @@ def _plot(report: _Report) -> None:
     from llmroute.policy.explaining.wording import clean
 
     most = max((row.cost for row in report.rows), default=0)
+    longest = max((len(clean(_name(row))) for row in report.rows), default=0)
+    size = max(_LEAST_BAR, min(_BAR, get_terminal_size().columns - longest - _BESIDE_BAR))
     rows = []
     for row in report.rows:
-        bar = "█" * round(_BAR * row.cost / most) if most else ""
+        bar = "█" * round(size * row.cost / most) if most else ""
         share = f"{report.share(row):.1%}"
         rows.append((clean(_name(row)), bar or ("▏" if row.cost else ""), money(row.cost), share))
     table((report.by, "", "cost", "share"), rows)

@@ -153,6 +153,9 @@ class Decision:
         self.reason = reason
         self.fingerprint = fingerprint
 
+    def __repr__(self) -> str:
+        return f"<Decision of {self.policy}: {self.winner or 'no target is eligible'}>"
+
     @property
     def request(self) -> Request:
         """What was asked."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from llmroute.catalog.cost import NANO
+from llmroute.catalog.cost import NANO, nano_to_usd
 from llmroute.catalog.model import Quality
 from llmroute.config.durations import seconds
 from llmroute.policy.expressions.expression import EvaluationError, Expression
@@ -204,7 +204,8 @@ def _cost(half: float) -> Preference:
         return None if estimate.cost is None else to_micro(nano_half / (nano_half + estimate.cost))
 
     def note(estimate: Estimate) -> str:
-        return "price unknown" if estimate.cost is None else f"${estimate.cost / NANO:.6g}"
+        usd = nano_to_usd(estimate.cost)
+        return "price unknown" if usd is None else f"${usd:f}"
 
     return _parametric("cost", half, half, "estimate", micro, note)
 

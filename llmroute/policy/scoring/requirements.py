@@ -225,10 +225,16 @@ def forces_tool(tool_choice: Any) -> bool:
     return tool_choice is not None and tool_choice not in ("auto", "none")
 
 
+#: What the caller can do, where that is not plain.
+_ROUTE_HELP = {"max_cost": "allow more, or ask with a smaller max_tokens"}
+
+
 def caller_rejections(candidate: Candidate, context: Context) -> Iterator[Rejection]:
     """Yield what the request's own `route` rules out."""
     for name, reason in _unmet_route(candidate, context):
-        yield Rejection(candidate.target.id, f"route.{name}", "caller", reason)
+        yield Rejection(
+            candidate.target.id, f"route.{name}", "caller", reason, _ROUTE_HELP.get(name)
+        )
 
 
 def _unmet_route(candidate: Candidate, context: Context) -> Iterator[tuple[str, str]]:

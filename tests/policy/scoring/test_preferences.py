@@ -150,3 +150,20 @@ def test_values_round_half_even():
     assert to_micro(0.0000005) == 0
     assert to_micro(0.0000015) == 2
     assert to_micro(2 / 3) == 666_667
+
+
+@pytest.mark.parametrize(
+    ("price", "tokens", "shown"),
+    [
+        # 1 token in and 100 out at $0.10 and $0.50 per million: $0.0000501
+        ((0.1, 0.5), 1, "$0.0000501"),
+        # 9 tokens in and 100 out at 1 and 0 nano-dollars a token: $0.000000009
+        ((0.001, 0), 9, "$0.000000009"),
+        ((0, 0), 9, "$0"),
+    ],
+)
+def test_a_cost_is_shown_exactly_and_never_in_powers_of_ten(price, tokens, shown):
+    value = measure(
+        {"cost": {"half": 0.01}}, target("a/m", price=price), input_tokens=tokens, max_tokens=100
+    )
+    assert value.note == shown
