@@ -201,6 +201,6 @@ def _date(value: str | None) -> datetime | None:
 
     try:
         parsed = parsedate_to_datetime(value or "")
-    except (ValueError, IndexError):
+    except (IndexError, OverflowError, ValueError):
         return None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

@@ -188,6 +188,8 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
         ({"retry-after": "1000000000"}, None),
         ({"retry-after-ms": "1e12"}, None),
         ({"retry-after": "Sun, 29 Nov 2026 12:00:00 GMT"}, None),
+        ({"retry-after": "Sun, 22 Nov 99999999999999999999 12:00:00 GMT"}, None),
+        ({"retry-after": "Sun, 22 Nov 2026 12:00:30 +99999999999999999999"}, None),
         ({}, None),
     ],
 )
