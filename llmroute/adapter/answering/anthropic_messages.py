@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from llmroute.adapter.answering.anthropic_input import messages_of
@@ -12,8 +12,9 @@ from llmroute.adapter.answering.anthropic_writer import AnthropicWriter
 from llmroute.adapter.answering.base import Asked, Failure, Reader, Stamp
 from llmroute.adapter.answering.extension import NAME, read_extension, write_extension
 from llmroute.adapter.answering.failures import headers, trouble
+from llmroute.adapter.jsontext import JsonError, parse
 from llmroute.adapter.opaque import unseal
-from llmroute.errors import UsageError
+from llmroute.errors import ErrorKind, TargetError, UsageError
 from llmroute.types import Request, Response, ToolCall
 
 __all__ = ["AnthropicMessagesClients"]
@@ -48,6 +49,7 @@ class AnthropicMessagesClients:
 
     def answer(self, response: Response, asked: Asked) -> Mapping[str, Any]:
         """Write a whole answer; see `ClientProtocol.answer`."""
+        response = _expressible(response)
         return {
             "id": response.id or f"msg_{self._stamp.token()}",
             "type": "message",
@@ -165,6 +167,32 @@ def _placed(response: Response) -> list[tuple[int, Mapping[str, Any]]]:
     )
 
 
+def _expressible(response: Response) -> Response:
+    """Return an answer without calls that were cut in their arguments, which are objects here.
+
+    Raises:
+        TargetError: arguments that the model meant to be whole are none.
+
+    """
+    cut = [call for call in response.tool_calls if _input(call) is None]
+    if not cut:
+        return response
+    if response.finish_reason == "tool_calls":
+        message = f"the arguments of the call of {cut[0].name} are not a JSON object"
+        raise TargetError(ErrorKind.MALFORMED, message, target=response.target or None)
+    whole = tuple(call for call in response.tool_calls if call not in cut)
+    told = [f"the call of {call.name} was left out: it was cut in its arguments" for call in cut]
+    return replace(response, tool_calls=whole, warnings=(*response.warnings, *told))
+
+
 def _call(call: ToolCall) -> dict[str, Any]:
-    arguments = json.loads(call.arguments or "{}")
-    return {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments}
+    return {"type": "tool_use", "id": call.id, "name": call.name, "input": _input(call)}
+
+
+def _input(call: ToolCall) -> Mapping[str, Any] | None:
+    """Return a call's arguments, None where they are not a JSON object; `null` is an empty one."""
+    try:
+        given = parse(call.arguments or "{}")
+    except JsonError:
+        return None
+    return {} if given is None else given if isinstance(given, Mapping) else None

@@ -69,7 +69,12 @@ class ClientProtocol(Protocol):
         ...
 
     def answer(self, response: Response, asked: Asked) -> Mapping[str, Any]:
-        """Write a whole answer."""
+        """Write a whole answer.
+
+        Raises:
+            TargetError: it holds what the protocol cannot say (`malformed`).
+
+        """
         ...
 
     def writer(self, asked: Asked) -> StreamWriter:

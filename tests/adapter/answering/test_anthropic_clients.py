@@ -217,6 +217,36 @@ def call(index, arguments, name=None):
     return Chunk(tool_call=ToolCallDelta(index, f"c{index}" if name else None, name, arguments))
 
 
+def cut_in_arguments(finish, *arguments):
+    calls = tuple(ToolCall(f"c{n}", "f", text) for n, text in enumerate(arguments))
+    return Response(None, finish, Usage(), "m", "p/m", tool_calls=calls)
+
+
+def test_a_call_that_was_cut_in_its_arguments_is_left_out():
+    response = cut_in_arguments("length", '{"a": 1}', '{"a": "hel')
+    answer = AnthropicMessagesClients(stamp()).answer(response, asked())
+    assert answer["content"] == [{"type": "tool_use", "id": "c0", "name": "f", "input": {"a": 1}}]
+    assert answer["stop_reason"] == "max_tokens"
+    assert answer["llmroute"]["warnings"] == [
+        "the call of f was left out: it was cut in its arguments"
+    ]
+
+
+@pytest.mark.parametrize("arguments", ['{"a": ', "[1]", '"x"'])
+def test_arguments_that_are_no_object_are_an_error(arguments):
+    response = cut_in_arguments("tool_calls", arguments)
+    with pytest.raises(TargetError, match="the call of f are not a JSON object") as found:
+        AnthropicMessagesClients(stamp()).answer(response, asked())
+    assert (found.value.kind, found.value.target) == (ErrorKind.MALFORMED, "p/m")
+
+
+@pytest.mark.parametrize("arguments", ["", "null", "{}"])
+def test_no_arguments_are_an_empty_object(arguments):
+    response = cut_in_arguments("tool_calls", arguments)
+    answer = AnthropicMessagesClients(stamp()).answer(response, asked())
+    assert answer["content"][0]["input"] == {}
+
+
 def test_parallel_calls_are_written_one_after_the_other():  # T55
     found = written(
         Chunk(model="gpt", id="i"),
