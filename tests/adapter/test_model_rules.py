@@ -237,6 +237,42 @@ def test_images_of_a_result_are_shown_below_it_over_chat_completions() -> None:
     ]
 
 
+MARK = {"cache_control": {"type": "ephemeral"}}
+
+
+def test_marks_of_caches_go_where_they_are_taken() -> None:
+    told = {"type": "text", "text": "long"}
+    prompt = [{"role": "system", "content": [{**told, **MARK}]}, {**USER, **MARK}]
+    made = sent("openai/gpt-5.4-mini", prompt, tools=[{**TOOL, **MARK}])
+    assert made.body["messages"] == [{"role": "system", "content": [told]}, USER]
+    assert made.body["tools"] == [TOOL]
+    said = "cache_control was dropped: openai/gpt-5.4-mini is not said to take it"
+    assert made.warnings == (said,)
+    kept = sent("anthropic_litellm/claude-haiku-5-5", prompt, tools=[{**TOOL, **MARK}])
+    assert kept.body["messages"] == prompt
+    assert kept.body["tools"] == [{**TOOL, **MARK}]
+
+
+def test_texts_of_a_result_are_one_text_over_chat_completions() -> None:
+    texts = [{"type": "text", "text": text} for text in ("a", "b")]
+    made = sent("openai/gpt-5.4-mini", [USER, CALLED, {**RESULT, "content": texts}], tools=[TOOL])
+    assert made.body["messages"][2] == {**RESULT, "content": "a\nb"}
+
+
+def test_calls_of_neighbouring_messages_stand_in_one_before_their_results() -> None:
+    """Chat Completions refuses a message with calls that is not followed by their results."""
+    call, other = CALLED["tool_calls"][0], {**CALLED["tool_calls"][0], "id": "other"}
+    silent = {**CALLED, "content": None}
+    calling = {**silent, "tool_calls": [other]}
+    second = {**RESULT, "tool_call_id": "other"}
+    for said, content in ([], None), ([SAID], "a"), ([SAID, SAID], "a\n\na"):
+        prompt = [USER, silent, *said, calling, RESULT, second, USER]
+        made = sent("openai/gpt-5.4-mini", prompt, tools=[TOOL]).body["messages"]
+        assert made[1]["content"] == content
+        assert made[1]["tool_calls"] == [call, other]
+        assert made[2:] == [RESULT, second, USER]
+
+
 # Tools
 
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from llmroute.adapter.framing import StreamEvent
 from llmroute.adapter.protocols.base import Encoded, Judge, ProviderError
-from llmroute.adapter.protocols.chat_messages import chat_messages
+from llmroute.adapter.protocols.chat_messages import chat_messages, unmarked
 from llmroute.adapter.protocols.extract import (
     UsagePaths,
     malformed,
@@ -74,14 +74,11 @@ class OpenAIChat:
     def encode(self, request: Request, target: Target, *, stream: bool) -> Encoded:
         """Write a request; see `WireProtocol.encode`."""
         check_choice(request, target)
-        body: dict[str, Any] = {
-            "model": target.upstream,
-            "messages": chat_messages(request.messages),
-            "stream": stream,
-        }
+        messages, warnings = chat_messages(request.messages, target)
+        body: dict[str, Any] = {"model": target.upstream, "messages": messages, "stream": stream}
         if stream:
             body["stream_options"] = {"include_usage": True}
-        warnings = write_fields(body, request, target, FIELDS)
+        warnings += write_fields(body, request, target, FIELDS)
         effort, effort_warnings = effort_of(request, target)
         if effort is not None:
             body["reasoning_effort"] = effort
@@ -90,7 +87,7 @@ class OpenAIChat:
             warnings += loosened
         body = merged(body, target.provider.endpoint.body)
         warnings += effort_warnings + _tools(body, request, target)
-        return Encoded("/chat/completions", body, warnings=tuple(warnings))
+        return Encoded("/chat/completions", body, warnings=tuple(dict.fromkeys(warnings)))
 
     def decode(self, body: Any, target: Target) -> Response:
         """Read a whole answer; see `WireProtocol.decode`."""
@@ -204,7 +201,8 @@ def finish_of(value: Any, calls: Any, refusal: Any) -> FinishReason:
 def _tools(body: dict[str, Any], request: Request, target: Target) -> list[str]:
     if not request.tools:
         return []
-    body["tools"], warnings = openai_tools(request.tools)
+    tools, warnings = openai_tools(request.tools)
+    body["tools"] = [unmarked(tool, target, warnings) for tool in tools]
     if request.tool_choice is not None:
         body["tool_choice"] = request.tool_choice
     if request.parallel_tool_calls is not None:
