@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from llmroute.adapter.answering.anthropic_input import messages_of
+from llmroute.adapter.answering.anthropic_input import marked, messages_of
 from llmroute.adapter.answering.anthropic_words import failed, stop_details, stop_reason, usage_of
 from llmroute.adapter.answering.anthropic_writer import AnthropicWriter
 from llmroute.adapter.answering.base import Asked, Failure, Reader, Stamp
@@ -22,7 +22,7 @@ __all__ = ["AnthropicMessagesClients"]
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 #: Thinking budgets of older clients up to which an effort is meant, in tokens.
 _BUDGETS = ((2_048, "low"), (8_192, "medium"))
-_HARMLESS = ("service_tier", "inference_geo", "speed", "diagnostics", "cache_control", "betas")
+_HARMLESS = ("service_tier", "inference_geo", "speed", "diagnostics", "betas")
 _IGNORED = ("top_k", "context_management")
 
 
@@ -37,7 +37,8 @@ class AnthropicMessagesClients:
         reader = Reader(body)
         model = reader.need("model", str)
         system = reader.take("system", (str, list))
-        messages = messages_of(system, reader.need("messages", list))
+        turns = messages_of(system, reader.need("messages", list))
+        messages = marked(turns, reader.take("cache_control", Mapping))
         fields = _fields(reader) | _choice(reader) | _reasoning(reader)
         fields |= read_extension(reader)
         reader.refuse("servers of tools belong to one provider", "mcp_servers", "container")

@@ -49,7 +49,10 @@ def unmarked(data: Mapping[str, Any], target: Target, warnings: list[str]) -> Ma
 
 def _without_marks(message: Message, target: Target, warnings: list[str]) -> Message:
     message = unmarked(message, target, warnings)
-    content = message.get("content")
+    calls, content = message.get("tool_calls"), message.get("content")
+    if calls and any(_MARK in call for call in calls):
+        calls = [unmarked(call, target, warnings) for call in calls]
+        message = {**message, "tool_calls": calls}
     if isinstance(content, str | None):
         return message
     parts = [unmarked(part, target, warnings) for part in parts_of(message)]

@@ -136,20 +136,14 @@ class Conversation:
         blocks = [b for part in parts_of(message) if (b := _text_block(part, message))]
         if not blocks and message.get("refusal"):
             blocks = [{"type": "text", "text": str(message["refusal"])}]
-        calls = list(tool_calls_of(message))
+        calls = zip(tool_calls_of(message), message.get("tool_calls") or (), strict=True)
         if not self._is_assistants_turn():
             check_answered(self.ids.unanswered)
             self._called = set()
-        for call_id, name, arguments in calls:
+        for (call_id, name, arguments), call in calls:
             self._called.add(call_id)
-            blocks.append(
-                {
-                    "type": "tool_use",
-                    "id": self.ids.called(call_id),
-                    "name": name,
-                    "input": arguments_object(arguments, name),
-                }
-            )
+            made = {"type": "tool_use", "id": self.ids.called(call_id), "name": name}
+            blocks.append({**made, "input": arguments_object(arguments, name), **_cached(call)})
         if blocks:
             self._turn("assistant").extend(restored(blocks, message, self._target))
 
@@ -162,6 +156,9 @@ class Conversation:
             raise refused(f"a tool message answers {call_id!r}, which the assistant did not call")
         block: Block = {"type": "tool_result", "tool_use_id": self.ids.answered(call_id)}
         content = [b for part in parts_of(message) if (b := _block(part, message))]
+        for part in content:  # a mark of a cache must stand at the result itself
+            block |= _cached(part)
+            part.pop("cache_control", None)
         return {**block, "content": content} if content else block
 
     def _turn(self, role: str) -> list[Block]:
