@@ -156,3 +156,41 @@ def test_a_recorded_run_of_codex() -> None:
     assert answer.id == "01a20573-452e-7a92-9090-a7dea1e06ede"
     usage = answer.usage
     assert (usage.input, usage.cached, usage.output, usage.reasoning) == (1000, 300, 42, 30)
+
+
+#: Of runs of the Gemini CLI 0.61: one that went round in circles, and two that said nothing.
+STOPPED = {
+    "response": "Let me look.",
+    "stats": {},
+    "warnings": ["Loop detected, stopping execution"],
+}
+SILENT = {
+    "The model response was blocked due to safety settings.": "policy",
+    "The model response was blocked due to recitation/copyright filters.": "policy",
+    "Model response was truncated because it exceeded the token limit. Try using /compress to free "
+    "up context space.": "empty",
+    "The model returned reasoning thoughts but no final response text. If your context window is "
+    "near capacity, try using /compress.": "empty",
+}
+
+
+def test_recorded_answers_of_gemini_that_are_not_whole() -> None:
+    answer = protocol_of("gemini-cli").decode(STOPPED, target_of("gemini-cli"))
+    assert (answer.text, answer.finish_reason) == ("Let me look.", "length")
+    plain = {**STOPPED, "warnings": []}
+    assert protocol_of("gemini-cli").decode(plain, target_of("gemini-cli")).finish_reason == "stop"
+
+
+@pytest.mark.parametrize("message", SILENT)
+def test_recorded_answers_of_gemini_without_a_word(message: str, tmp_path: Path) -> None:
+    said = {"response": "", "stats": {}, "error": {"type": "INVALID_STREAM", "message": message}}
+    program = tmp_path / "gemini"
+    program.write_text(f"#!/bin/sh\ncat >&2\ncat <<'END'\n{json.dumps(said)}\nEND\n")
+    program.chmod(0o755)
+    environment = {"PATH": "/usr/bin:/bin"}
+    target = target_of(
+        "gemini-cli", transport="process", command=(str(program),), environment=environment
+    )
+    with pytest.raises(TargetError) as found:
+        complete(target, Request.of("Say hello"))
+    assert (found.value.kind, found.value.message) == (SILENT[message], message)
