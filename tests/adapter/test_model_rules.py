@@ -12,7 +12,7 @@ import pytest
 from llmroute.adapter import Adapter
 from llmroute.errors import ErrorKind, TargetError
 from llmroute.types import Request
-from tests.adapter.shipped import shipped
+from tests.adapter.shipped import refusal, shipped
 
 FABLE, OPUS, OPUS5 = "claude-fable-5-2", "claude-opus-5-5", "claude-opus-5"
 OPUS48, SONNET = "claude-opus-4-8", "claude-sonnet-5-5"
@@ -93,13 +93,42 @@ def test_where_a_budget_cannot_be(prompt: Any, fields: Any) -> None:
     assert made.warnings[0].startswith("reasoning_effort was dropped")
 
 
-def test_a_budget_goes_without_temperature() -> None:
-    made = sent(HAIKU45, temperature=0.5, reasoning_effort="high")
-    assert "temperature" not in made.body
-    assert made.warnings[0].startswith("temperature was dropped")
+def accepted(target: str, **fields: Any) -> Any:
+    """Return what is sent, which the simulated API must not refuse."""
+    made = sent(target, **fields)
+    assert refusal(shipped()[f"anthropic/{target}"], made) is None
+    return made
+
+
+@pytest.mark.parametrize("model", [HAIKU45, SONNET46])
+def test_no_sampling_while_a_model_thinks_that_was_asked_to(model: str) -> None:
+    for name, least in ("temperature", 1), ("top_p", 0.95):
+        made = accepted(model, reasoning_effort="high", **{name: 0.5})
+        assert name not in made.body
+        assert made.warnings[0].startswith(f"{name} below {least} was dropped")
+        kept = accepted(model, reasoning_effort="high", **{name: least})
+        assert (kept.body[name], kept.warnings[:1]) == (least, made.warnings[1:])
+
+
+def test_a_forced_tool_goes_without_thoughts_that_would_be_asked_for() -> None:
+    for model in (SONNET46, OPUS48):
+        made = accepted(model, tools=[TOOL], tool_choice="required", reasoning_effort="high")
+        assert "thinking" not in made.body
+        assert made.body["output_config"] == {"effort": "high"}
+        told = f"anthropic/{model} does not think where it is made to call a tool"
+        assert made.warnings == (f"thinking was left off: {told}",)
 
 
 # Sampling
+
+
+@pytest.mark.parametrize("model", [HAIKU45, SONNET46])
+def test_one_sampling_parameter_alone(model: str) -> None:
+    made = accepted(model, temperature=0.5, top_p=0.9)
+    assert (made.body["temperature"], "top_p" in made.body) == (0.5, False)
+    told = f"top_p was dropped: anthropic/{model} does not take it beside temperature"
+    assert made.warnings == (told,)
+    assert accepted(model, top_p=0.9).body["top_p"] == 0.9
 
 
 @pytest.mark.parametrize("model", [FABLE, OPUS, SONNET, HAIKU, OPUS5, OPUS48])
@@ -111,8 +140,8 @@ def test_newer_claude_models_take_no_sampling_parameters(model: str) -> None:
 
 @pytest.mark.parametrize("model", [SONNET46, HAIKU45])
 def test_older_ones_do(model: str) -> None:
-    body = sent(model, temperature=1.7, top_p=0.9).body
-    assert (body["temperature"], body["top_p"]) == (1, 0.9)
+    assert sent(model, temperature=1.7).body["temperature"] == 1
+    assert sent(model, top_p=0.9).body["top_p"] == 0.9
 
 
 @pytest.mark.parametrize(
