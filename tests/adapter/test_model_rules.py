@@ -302,6 +302,14 @@ def test_calls_of_neighbouring_messages_stand_in_one_before_their_results() -> N
         assert made[2:] == [RESULT, second, USER]
 
 
+def test_an_answer_of_thoughts_alone_stays_behind_over_chat_completions() -> None:
+    """`content` is required there, unless there are calls or a refusal."""
+    thought = {"role": "assistant", "content": None, "reasoning_content": "hm"}
+    refusal = {"role": "assistant", "content": None, "refusal": "no"}
+    made = sent("openai/gpt-5.4-mini", [USER, thought, USER, refusal, USER])
+    assert made.body["messages"] == [USER, USER, refusal, USER]
+
+
 # Tools
 
 

@@ -21,6 +21,8 @@ __all__ = ["chat_messages", "unmarked"]
 _PARTS = frozenset({"text", "image_url", "input_audio", "file", "refusal"})
 #: Reasoning of an earlier answer is bound to the model that gave it, and no server here takes it.
 _OPAQUE = ("reasoning", "reasoning_content", "thinking_blocks")
+#: Fields of which an answer must have one.
+_SAID = ("content", "tool_calls", "refusal", "audio", "function_call")
 _SHOWN_BELOW = "[image attached below]"
 _MARK = "cache_control"
 
@@ -33,8 +35,13 @@ def chat_messages(messages: Sequence[Message], target: Target) -> tuple[list[Mes
 
     """
     warnings: list[str] = []
-    unmarked_ones = [_without_marks(message, target, warnings) for message in messages]
-    return list(_written(_joined(unmarked_ones))), warnings
+    said = [_without_marks(message, target, warnings) for message in messages if _says(message)]
+    return list(_written(_joined(said))), warnings
+
+
+def _says(message: Message) -> bool:
+    """Whether a message may be sent: an answer of thoughts alone says nothing here."""
+    return message["role"] != "assistant" or any(message.get(key) is not None for key in _SAID)
 
 
 def unmarked(data: Mapping[str, Any], target: Target, warnings: list[str]) -> Mapping[str, Any]:
