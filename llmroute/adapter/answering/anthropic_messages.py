@@ -120,14 +120,17 @@ def _choice(reader: Reader) -> dict[str, Any]:
 
 def _reasoning(reader: Reader) -> dict[str, Any]:
     """Return effort and form of the answer, which stand in one object."""
-    config = Reader(reader.take("output_config", Mapping) or {})
+    config = reader.inner("output_config")
     effort, form = config.take("effort", str), config.take("format", Mapping)
     config.end()
-    thinking = reader.take("thinking", Mapping) or {}
-    if thinking.get("type") == "disabled":
+    thinking = reader.inner("thinking")
+    kind, budget = thinking.take("type", str), thinking.take("budget_tokens", int)
+    thinking.warn("display")
+    thinking.end()
+    if kind == "disabled":
         effort = effort or "none"
-    elif thinking.get("type") == "enabled" and effort is None:
-        effort = _effort_of(thinking.get("budget_tokens"))
+    elif kind == "enabled" and effort is None:
+        effort = _effort_of(budget)
     return {"reasoning_effort": effort, "response_format": _format(form)}
 
 

@@ -206,6 +206,8 @@ def test_what_cannot_be_meant_is_refused(more, said):
 
 def test_what_nobody_obeys_is_warned_of():
     assert asked(top_k=5).warnings == ("top_k was dropped: llmroute does not pass it on",)
+    shown = asked(thinking={"type": "adaptive", "display": "summarized"}).warnings
+    assert shown == ("thinking.display was dropped: llmroute does not pass it on",)
 
 
 def answer(**fields):
