@@ -156,6 +156,7 @@ RULES: tuple[ErrorRule, ...] = (
         "cannot both be specified for this model",
         "when thinking is enabled",
         "may not be enabled when tool_choice forces",
+        "the compiled grammar is too large",
         "are not supported for",
         "image input is not supported",
         "image urls are not currently supported",

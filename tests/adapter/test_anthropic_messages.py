@@ -264,6 +264,26 @@ def test_tools() -> None:
     assert "tool_choice" not in sent
 
 
+def test_strict_tools_keep_to_the_subset() -> None:
+    """Otherwise: `For 'integer' type, property 'minimum' is not supported`."""
+    parameters = {
+        "type": "object",
+        "properties": {"n": {"type": "integer", "minimum": 1}},
+        "required": ["n"],
+    }
+    function = {"name": "f", "strict": True, "parameters": parameters}
+    (tool,) = body(tools=({"type": "function", "function": function},))["tools"]
+    assert tool["strict"] is True
+    assert tool["input_schema"] == {
+        "type": "object",
+        "properties": {"n": {"type": "integer", "description": "{minimum: 1}"}},
+        "required": ["n"],
+        "additionalProperties": False,
+    }
+    loose = {"type": "function", "function": {**function, "strict": False}}
+    assert body(tools=(loose,))["tools"][0]["input_schema"] == parameters
+
+
 @pytest.mark.parametrize(
     ("choice", "parallel", "wire"),
     [

@@ -86,6 +86,7 @@ _CASES: list[tuple[int | None, Any, ErrorKind]] = [
         anthropic("max_tokens: 9 > 8, which is the maximum allowed number of output tokens for m"),
         K.CAPABILITY,
     ),
+    (400, anthropic("The compiled grammar is too large, which would cause"), K.CAPABILITY),
     (400, anthropic("The block is bound to a different conversation."), K.CAPABILITY),
     (400, anthropic("Output blocked by content filtering policy"), K.POLICY),
     (400, anthropic("x: Extra inputs are not permitted"), K.INVALID_REQUEST),

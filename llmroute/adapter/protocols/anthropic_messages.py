@@ -177,6 +177,8 @@ def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
         raise refused("a tool needs function.name")
     kept = {key: function[key] for key in ("description", "strict") if function.get(key)}
     schema = tool_schema(function.get("parameters"))
+    if "strict" in kept:  # held to the same subset as an answer's schema
+        schema = output_schema(schema)
     cached = {"cache_control": tool["cache_control"]} if "cache_control" in tool else {}
     return {"name": function["name"], **kept, "input_schema": schema, **cached}
 
