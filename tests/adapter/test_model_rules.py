@@ -111,12 +111,14 @@ def test_no_sampling_while_a_model_thinks_that_was_asked_to(model: str) -> None:
 
 
 def test_a_forced_tool_goes_without_thoughts_that_would_be_asked_for() -> None:
-    for model in (SONNET46, OPUS48):
-        made = accepted(model, tools=[TOOL], tool_choice="required", reasoning_effort="high")
-        assert "thinking" not in made.body
-        assert made.body["output_config"] == {"effort": "high"}
-        told = f"anthropic/{model} does not think where it is made to call a tool"
-        assert made.warnings == (f"thinking was left off: {told}",)
+    fields: dict[str, Any] = {"tools": [TOOL], "tool_choice": "required"}
+    made = accepted(SONNET46, reasoning_effort="high", **fields)
+    assert "thinking" not in made.body
+    assert made.body["output_config"] == {"effort": "high"}
+    told = f"anthropic/{SONNET46} does not think where it is made to call a tool"
+    assert made.warnings == (f"thinking was left off: {told}",)
+    newer = accepted(OPUS48, reasoning_effort="high", **fields)
+    assert newer.body["thinking"] == {"type": "adaptive"}
 
 
 # Sampling

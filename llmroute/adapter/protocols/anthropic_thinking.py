@@ -1,9 +1,9 @@
 """Reasoning effort as Anthropic's `thinking` and `output_config.effort`, by a model's own types.
 
 Models with `adaptive` thinking take an effort. Older ones take `enabled` with a budget of tokens
-instead, which must leave room for the answer. Beside thoughts of either kind that are asked for
-stands no forced tool, and hardly any sampling parameter. Sources: Anthropic's API reference, typed
-SDK models and error messages; the budgets of low, medium and high are LiteLLM's.
+instead, which must leave room for the answer. Models that know `enabled` refuse a forced tool
+beside thoughts of either kind, and nearly all sampling parameters. Sources: Anthropic's API
+reference, typed SDK models and error messages; the budgets of low, medium and high are LiteLLM's.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ def _adaptive(body: dict[str, Any], request: Request, target: Target) -> list[st
         body["thinking"] = {"type": "disabled"}
     elif effort is not None:
         put(body, "output_config.effort", effort)
-        only_asked = target.wire.default_effort == "none"
-        if only_asked and "adaptive" in (target.wire.thinking or ()):
-            if request.tools and forced_tool(request):
+        types = target.wire.thinking or ()
+        if target.wire.default_effort == "none" and "adaptive" in types:
+            if "enabled" in types and request.tools and forced_tool(request):
                 return [*warnings, f"thinking was left off: {target.id} does not think {_FORCED}"]
             warnings += _asked_to_think(body, target, type="adaptive")
     return warnings

@@ -145,7 +145,7 @@ class Checks:
             raise self._refuse(f'"thinking.type.{kind}" is not supported for this model.')
         if kind == "enabled":
             self._budget()
-        if kind in ("enabled", "adaptive"):
+        if kind in ("enabled", "adaptive") and "enabled" in model.thinking:
             self._beside_thoughts()
         effort = (self._body.get("output_config") or {}).get("effort")
         if effort is not None and effort not in model.efforts:
