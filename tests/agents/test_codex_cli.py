@@ -76,6 +76,15 @@ def test_its_own_tools_are_no_part_of_the_answer(
     assert "unsupported" not in str(result["output"])
 
 
+def test_a_cut_answer(sim: Sim, tmp_path: Path) -> None:
+    """The program calls its turn failed and ends with 1, but the text was told."""
+    sim.script(Answer("Hello th", finish="length"), times=None)
+    target, request = codex(sim.url, tmp_path), Request.of("Say hello")
+    for answer in (complete(target, request), collect(stream(target, request), target)):
+        assert (answer.text, answer.finish_reason) == ("Hello th", "length")
+        assert answer.usage.estimated
+
+
 @pytest.mark.parametrize(
     ("step", "kind"),
     [

@@ -37,6 +37,7 @@ class DeclaredDecoder:
 
     def __init__(self, rules: Rules, finish: Mapping[str, str]) -> None:
         self.done = False
+        self.exit_code = 0
         self.warnings: list[str] = []
         self._rules = rules
         self._names = finish
@@ -82,6 +83,7 @@ class DeclaredDecoder:
         self._finish = rule.value("finish", scope) or self._finish
         self._leave_out(rule.value("left_out", scope))
         self.done = self.done or truthy(rule.value("done", scope))
+        self.exit_code = rule.exit_code or self.exit_code
 
     def _call(self, piece: CallPiece, chunks: list[Chunk]) -> None:
         found = self._calls.add(piece.number, piece.id, piece.name, piece.arguments)

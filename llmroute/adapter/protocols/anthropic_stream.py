@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from llmroute.adapter.framing import StreamEvent
 from llmroute.adapter.opaque import seal
@@ -25,6 +25,8 @@ class _Call:
 
 class AnthropicDecoder:
     """Reads one stream. Unknown events are ignored, as the protocol demands."""
+
+    exit_code: ClassVar[int] = 0
 
     def __init__(self) -> None:
         self.done = False

@@ -116,6 +116,8 @@ class OpenAIChat:
 class OpenAIChatDecoder:
     """Reads one stream; `[DONE]` ends it."""
 
+    exit_code: ClassVar[int] = 0
+
     def __init__(self) -> None:
         self.done = False
         self.warnings: list[str] = []

@@ -158,6 +158,45 @@ def test_a_recorded_run_of_codex() -> None:
     assert (usage.input, usage.cached, usage.output, usage.reasoning) == (1000, 300, 42, 30)
 
 
+#: A run of codex 0.171 whose answer was cut; the exit code was 1.
+CUT = """\
+{"type":"thread.started","thread_id":"01a227d4-b47e-7372-b36a-940a57ff9549"}
+{"type":"turn.started"}
+{"type":"item.completed","item":{"id":"item_0","type":"agent_message","text":"Hello there."}}
+{"type":"error","message":"Incomplete response returned, reason: max_output_tokens"}
+{"type":"turn.failed","error":{"message":"Incomplete response returned, reason: max_output_tokens"}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("printed", "code", "kind"),
+    [
+        (CUT, 1, None),
+        (CUT, 2, "unavailable"),
+        (RECORDED, 1, "unavailable"),
+        (CUT.replace("max_output_tokens", "content_filter"), 1, "policy"),
+    ],
+)
+def test_the_exit_code_of_a_cut_answer(
+    printed: str, code: int, kind: str | None, tmp_path: Path
+) -> None:
+    program = tmp_path / "codex"
+    program.write_text(f"#!/bin/sh\ncat >&2\ncat <<'END'\n{printed}END\nexit {code}\n")
+    program.chmod(0o755)
+    environment = {"PATH": "/usr/bin:/bin"}
+    target = target_of(
+        "codex-exec", transport="process", command=(str(program),), environment=environment
+    )
+    if kind is None:
+        answer = complete(target, Request.of("Say hello"))
+        assert (answer.text, answer.finish_reason) == ("Hello there.", "length")
+        assert answer.usage.estimated
+        return
+    with pytest.raises(TargetError) as found:
+        complete(target, Request.of("Say hello"))
+    assert found.value.kind == kind
+
+
 #: Of runs of the Gemini CLI 0.61: one that went round in circles, and two that said nothing.
 STOPPED = {
     "response": "Let me look.",
