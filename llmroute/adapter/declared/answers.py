@@ -163,7 +163,8 @@ class Calls:
 class Reader:
     """What is read of a whole answer, or of an event that meets `when`.
 
-    `exit_code` is the program's own after that event.
+    `exit_code` is the program's own after that event. With `last` the text is the answer only if
+    no other such text follows.
     """
 
     when: Evaluate | None = None
@@ -171,6 +172,7 @@ class Reader:
     calls: Calls | None = None
     usage: tuple[tuple[str, Evaluate], ...] = ()
     exit_code: int = 0
+    last: bool = False
 
     def value(self, name: str, scope: Any) -> Any:
         """Return what a field's expression finds, None where the file has none."""
@@ -195,7 +197,7 @@ class Reader:
         """Return this reader with another one's fields where it has none of its own."""
         values = {**base.values, **self.values}
         calls, usage = self.calls or base.calls, self.usage or base.usage
-        return Reader(self.when, values, calls, usage, self.exit_code)
+        return Reader(self.when, values, calls, usage, self.exit_code, self.last)
 
 
 def _of_data(read: Evaluate) -> Evaluate:
@@ -226,6 +228,7 @@ def make_reader(maker: Maker, data: Mapping[str, Any], path: Path, scope: Any) -
         _calls(maker, data.get("tool_calls"), (*path, "tool_calls"), scope),
         tuple((name, made.evaluate) for name, made in counts.items() if made),
         int(data.get("exit_code", 0)),
+        data.get("last") is True,
     )
 
 

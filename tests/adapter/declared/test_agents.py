@@ -158,6 +158,26 @@ def test_a_recorded_run_of_codex() -> None:
     assert (usage.input, usage.cached, usage.output, usage.reasoning) == (1000, 300, 42, 30)
 
 
+#: A run of codex 0.171 whose connection broke after the whole text.
+TOLD_AGAIN = """\
+{"type":"thread.started","thread_id":"01a227d7-e049-73f0-be0b-c00827148678"}
+{"type":"turn.started"}
+{"type":"item.completed","item":{"id":"item_0","type":"agent_message","text":"Hello."}}
+{"type":"error","message":"Reconnecting... 1/2 (stream disconnected before completion: stream \
+closed before response.completed)"}
+{"type":"item.completed","item":{"id":"item_1","type":"agent_message","text":"Hello there."}}
+{"type":"turn.completed","usage":{"input_tokens":9,"output_tokens":3}}
+"""
+
+
+def test_only_the_last_text_of_codex_is_the_answer() -> None:
+    decoder, framer = protocol_of("codex-exec").decoder(), NdjsonFramer()
+    chunks = [c for event in framer.feed(TOLD_AGAIN.encode()) for c in decoder.feed(event)]
+    answer = collect(chunks, target_of("codex-exec"))
+    assert (answer.text, answer.reasoning) == ("Hello there.", "Hello.\n\n")
+    assert [chunk.text for chunk in chunks if chunk.text] == ["Hello there."]
+
+
 #: A run of codex 0.171 whose answer was cut; the exit code was 1.
 CUT = """\
 {"type":"thread.started","thread_id":"01a227d4-b47e-7372-b36a-940a57ff9549"}
