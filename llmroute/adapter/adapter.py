@@ -41,7 +41,7 @@ class Adapter:
 
         """
         with _blame(target, request):
-            return _dialect(target).encode(request, target, stream=stream)
+            return _encoded(_dialect(target), request, target, stream=stream)
 
     async def complete(
         self, target: Target, request: Request, *, on_headers: OnHeaders = _ignore

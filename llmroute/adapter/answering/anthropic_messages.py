@@ -113,7 +113,7 @@ def _choice(reader: Reader) -> dict[str, Any]:
     if kind == "tool" and isinstance(choice.get("name"), str):
         named = {"type": "function", "function": {"name": choice["name"]}}
         return {"tool_choice": named, "parallel_tool_calls": alone}
-    if kind not in _CHOICES:
+    if not isinstance(kind, str) or kind not in _CHOICES:
         raise UsageError(f"tool_choice is {dict(choice)!r}; its type is auto, any, tool or none")
     return {"tool_choice": _CHOICES[kind], "parallel_tool_calls": alone}
 

@@ -131,5 +131,6 @@ def _message(message: Message) -> Message:
 
 def _check(parts: Sequence[Any]) -> None:
     for part in parts:
-        if part.get("type") not in _PARTS:
-            raise incapable(f"a content part of type {part.get('type')!r} cannot be sent here")
+        kind = part.get("type")
+        if not isinstance(kind, str) or kind not in _PARTS:
+            raise incapable(f"a content part of type {kind!r} cannot be sent here")
