@@ -10,7 +10,14 @@ from llmroute.adapter.framing import StreamEvent
 from llmroute.adapter.opaque import seal
 from llmroute.adapter.protocols.anthropic_words import USAGE, finish_of, refusal_of, tool_call
 from llmroute.adapter.protocols.base import ProviderError
-from llmroute.adapter.protocols.extract import malformed, mapping, parse_event, text, usage_from
+from llmroute.adapter.protocols.extract import (
+    CITED,
+    malformed,
+    mapping,
+    parse_event,
+    text,
+    usage_from,
+)
 from llmroute.types import Chunk, FinishReason, ToolCallDelta
 
 __all__ = ["AnthropicDecoder"]
@@ -109,6 +116,8 @@ class AnthropicDecoder:
                 return [Chunk(reasoning=thought)] if thought else []
             case "signature_delta":
                 self._thought(index, "signature", text(delta.get("signature"), "signature"))
+            case "citations_delta" if CITED not in self.warnings:
+                self.warnings.append(CITED)
             case "input_json_delta":
                 return self._arguments(index, text(delta.get("partial_json"), "partial_json"))
         return []

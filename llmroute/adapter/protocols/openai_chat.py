@@ -14,6 +14,7 @@ from llmroute.adapter.framing import StreamEvent
 from llmroute.adapter.protocols.base import Encoded, Judge, ProviderError
 from llmroute.adapter.protocols.chat_messages import chat_messages, unmarked
 from llmroute.adapter.protocols.extract import (
+    CITED,
     UsagePaths,
     malformed,
     mapping,
@@ -106,6 +107,7 @@ class OpenAIChat:
             tool_calls=calls,
             reasoning=_reasoning(message) or None,
             refusal=refusal,
+            warnings=(CITED,) if message.get("annotations") else (),
         )
 
     def decoder(self) -> OpenAIChatDecoder:
@@ -166,6 +168,8 @@ class OpenAIChatDecoder:
         if refusal := text(delta.get("refusal"), "refusal"):
             self._refused = True
             chunks.append(Chunk(refusal=refusal))
+        if delta.get("annotations"):
+            self.warnings = [CITED]
         for call in _wire_calls(delta):
             index, function = call.get("index"), call.get("function") or {}
             pieces = self._calls.add(
