@@ -22,6 +22,8 @@ __all__ = ["Adapter", "OnHeaders", "collect"]
 #: Takes the headers of an answer, names in lower case.
 OnHeaders = Callable[[Mapping[str, str]], None]
 
+_FLAG = "parallel_tool_calls"
+
 
 def _ignore(_headers: Mapping[str, str]) -> None:
     """Take no headers."""
@@ -168,12 +170,22 @@ class Adapter:
 
 
 def _encoded(dialect: WireProtocol, request: Request, target: Target, *, stream: bool) -> Encoded:
-    """Encode a request; values of types that no protocol takes are the caller's mistake."""
+    """Encode a request; values of types that no protocol takes are the caller's mistake.
+
+    The flag of parallel calls, which protocols write in different ways, is dropped here where the
+    target rejects it.
+    """
+    rejected = request.parallel_tool_calls is not None and _FLAG in target.wire.reject
+    kept = replace(request, parallel_tool_calls=None) if rejected else request
     try:
-        return dialect.encode(request, target, stream=stream)
+        encoded = dialect.encode(kept, target, stream=stream)
     except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as exc:
         message = f"the request is malformed: {exc!r}"
         raise TargetError(ErrorKind.INVALID_REQUEST, message) from exc
+    if not rejected:
+        return encoded
+    told = f"{_FLAG} was dropped: {target.id} rejects it"
+    return replace(encoded, warnings=(*encoded.warnings, told))
 
 
 def _dialect(target: Target) -> WireProtocol:

@@ -77,7 +77,7 @@ class OpenAIChat:
         check_choice(request, target)
         messages, warnings = chat_messages(request.messages, target)
         body: dict[str, Any] = {"model": target.upstream, "messages": messages, "stream": stream}
-        if stream:
+        if stream and "stream_options" not in target.wire.reject:
             body["stream_options"] = {"include_usage": True}
         warnings += write_fields(body, request, target, FIELDS)
         effort, effort_warnings = effort_of(request, target)
