@@ -304,6 +304,17 @@ def test_calls_of_neighbouring_messages_stand_in_one_before_their_results() -> N
         assert made[2:] == [RESULT, second, USER]
 
 
+def test_results_stand_right_behind_their_calls_over_chat_completions() -> None:
+    other = {**CALLED["tool_calls"][0], "id": "other"}
+    called = {**CALLED, "tool_calls": [*CALLED["tool_calls"], other]}
+    second, wait = {**RESULT, "tool_call_id": "other"}, {"role": "user", "content": "wait"}
+    prompt = [USER, called, wait, RESULT, SYSTEM, second, SAID, USER]
+    made = sent("openai/gpt-5.4-mini", prompt, tools=[TOOL]).body["messages"]
+    assert made == [USER, called, RESULT, second, wait, SYSTEM, SAID, USER]
+    unanswered = [USER, called, RESULT, wait, CALLED, RESULT]
+    assert sent("openai/gpt-5.4-mini", unanswered, tools=[TOOL]).body["messages"] == unanswered
+
+
 def test_an_answer_of_thoughts_alone_stays_behind_over_chat_completions() -> None:
     """`content` is required there, unless there are calls or a refusal."""
     thought = {"role": "assistant", "content": None, "reasoning_content": "hm"}

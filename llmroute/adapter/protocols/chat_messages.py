@@ -2,9 +2,9 @@
 
 Messages of tools carry only text there: their images and files are shown by the user right
 after the last result, and texts alone are sent as one, since some servers lose what a list
-belongs to. Calls of tools stand in one message, right before their results. Reasoning of earlier
-answers stays behind, and so do marks of prompt caches (`cache_control`) where the server is not
-said to take them: OpenAI answers 400 to fields that it does not know.
+belongs to. Calls of tools stand in one message, and their results right behind it. Reasoning of
+earlier answers stays behind, and so do marks of prompt caches (`cache_control`) where the server
+is not said to take them: OpenAI answers 400 to fields that it does not know.
 """
 
 from __future__ import annotations
@@ -68,21 +68,37 @@ def _without_marks(message: Message, target: Target, warnings: list[str]) -> Mes
 
 
 def _joined(messages: Sequence[Message]) -> Iterator[Message]:
-    """Yield messages; what the assistant says or calls before the results of a call is one."""
-    held: Message | None = None
+    """Yield messages so that calls stand in one, and nothing between them and their results.
+
+    Anthropic and OpenAI's Responses take other orders, and so their clients make them.
+    """
+    calling: Message | None = None
+    awaited: set[Any] = set()
+    behind: list[Message] = []
     for message in messages:
-        if held is not None and message["role"] == "assistant":
-            held = _both(held, message)
+        role, calls = message["role"], message.get("tool_calls") or ()
+        if calling is not None and role == "assistant":
+            calling = _both(calling, message)
+            awaited |= {call.get("id") for call in calls}
             continue
-        if held is not None:
-            yield held
-            held = None
-        if message["role"] == "assistant" and message.get("tool_calls"):
-            held = message
-        else:
+        if calling is not None:
+            yield calling
+            calling = None
+        if role == "assistant" and calls:
+            yield from behind
+            calling, behind, awaited = message, [], {call.get("id") for call in calls}
+        elif role == "tool" or not awaited:
             yield message
-    if held is not None:
-        yield held
+        else:
+            behind.append(message)
+        if role == "tool":
+            awaited.discard(message.get("tool_call_id"))
+        if not awaited:
+            yield from behind
+            behind = []
+    if calling is not None:
+        yield calling
+    yield from behind
 
 
 def _both(first: Message, second: Message) -> Message:
