@@ -22,7 +22,7 @@ __all__ = ["Adapter", "OnHeaders", "collect"]
 #: Takes the headers of an answer, names in lower case.
 OnHeaders = Callable[[Mapping[str, str]], None]
 
-_FLAG = "parallel_tool_calls"
+_PARALLEL = "parallel_tool_calls"
 
 
 def _ignore(_headers: Mapping[str, str]) -> None:
@@ -175,7 +175,7 @@ def _encoded(dialect: WireProtocol, request: Request, target: Target, *, stream:
     The flag of parallel calls, which protocols write in different ways, is dropped here where the
     target rejects it.
     """
-    rejected = request.parallel_tool_calls is not None and _FLAG in target.wire.reject
+    rejected = request.parallel_tool_calls is not None and _PARALLEL in target.wire.reject
     kept = replace(request, parallel_tool_calls=None) if rejected else request
     try:
         encoded = dialect.encode(kept, target, stream=stream)
@@ -184,7 +184,7 @@ def _encoded(dialect: WireProtocol, request: Request, target: Target, *, stream:
         raise TargetError(ErrorKind.INVALID_REQUEST, message) from exc
     if not rejected:
         return encoded
-    told = f"{_FLAG} was dropped: {target.id} rejects it"
+    told = f"{_PARALLEL} was dropped: {target.id} rejects it"
     return replace(encoded, warnings=(*encoded.warnings, told))
 
 
