@@ -88,6 +88,12 @@ _CASES: list[tuple[int | None, Any, ErrorKind]] = [
     ),
     (400, anthropic("The compiled grammar is too large, which would cause"), K.CAPABILITY),
     (400, anthropic("The block is bound to a different conversation."), K.CAPABILITY),
+    (
+        400,
+        anthropic("`thinking` blocks in the latest assistant message cannot be modified."),
+        K.CAPABILITY,
+    ),
+    (400, openai("Item 'rs_1' was provided without its required following item."), K.CAPABILITY),
     (400, anthropic("Output blocked by content filtering policy"), K.POLICY),
     (400, anthropic("x: Extra inputs are not permitted"), K.INVALID_REQUEST),
     (401, anthropic("invalid x-api-key", "authentication_error"), K.AUTH),
