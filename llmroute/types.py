@@ -109,6 +109,7 @@ class Request:
         if not isinstance(self.metadata, Mapping):
             raise UsageError(f"metadata is {self.metadata!r}; it must be a map of labels")
         _check_tools(self.tools)
+        _check_objects(self.response_format, self.tool_choice)
         if self.input_tokens is not None and self.input_tokens < 0:
             raise UsageError(f"input_tokens is {self.input_tokens}; it cannot be negative")
         if self.max_tokens is not None and self.max_tokens < 1:
@@ -180,9 +181,23 @@ def _check_tools(tools: Any) -> None:
         kind = tool.get("type") if isinstance(tool, Mapping) else None
         function = tool.get("function") if kind == "function" else {"name": ""}
         named = isinstance(function, Mapping) and isinstance(function.get("name"), str)
+        named = named and isinstance(function.get("parameters"), Mapping | None)
         if not isinstance(kind, str) or not named:
             wanted = '{"type": "function", "function": {"name": …, "parameters": …}}'
             raise UsageError(f"tools[{index}] is {tool!r}; a tool is {wanted}")
+
+
+def _check_objects(form: Any, choice: Any) -> None:
+    """Refuse a form of the answer and a choice of tools that are no objects where they must be."""
+    told = form.get("json_schema") if isinstance(form, Mapping) else None
+    schema = told.get("schema") if isinstance(told, Mapping) else None
+    if not all(isinstance(one, Mapping | None) for one in (form, told, schema)):
+        wanted = '{"type": "json_schema", "json_schema": {"name": …, "schema": {…}}}'
+        raise UsageError(f"response_format is {form!r}; write {wanted}")
+    named = choice.get("function") if isinstance(choice, Mapping) else None
+    if not isinstance(choice, str | Mapping | None) or not isinstance(named, Mapping | None):
+        wanted = '{"type": "function", "function": {"name": …}}'
+        raise UsageError(f"tool_choice is {choice!r}; write auto, none, required or {wanted}")
 
 
 def _check_list(name: str, value: Any) -> None:
@@ -223,6 +238,17 @@ def _check_message(index: int, message: Message) -> None:
     if not isinstance(content, _CONTENT):
         wanted = "write a text, a list of parts or null"
         raise UsageError(f"messages[{index}].content is {content!r}; {wanted}")
+    if calls := message.get("tool_calls"):
+        _check_calls(index, calls)
+
+
+def _check_calls(index: int, calls: Any) -> None:
+    if not isinstance(calls, list | tuple):
+        raise UsageError(f"messages[{index}].tool_calls is {calls!r}; it must be a list of calls")
+    for call in calls:
+        if not isinstance(call, Mapping) or not isinstance(call.get("function"), Mapping | None):
+            wanted = '{"id": …, "type": "function", "function": {"name": …, "arguments": …}}'
+            raise UsageError(f"messages[{index}].tool_calls holds {call!r}; a call is {wanted}")
 
 
 _FIELDS = set(Request.__dataclass_fields__)

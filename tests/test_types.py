@@ -29,3 +29,25 @@ def test_other_content_is_taken_as_it_is(content: Any) -> None:
 def test_a_message_may_lack_content() -> None:
     message = {"role": "assistant", "tool_calls": []}
     assert Request.of([message]).messages == (message,)
+
+
+@pytest.mark.parametrize("calls", [5, {"id": "c"}, [5], [None], [{"function": "f"}]])
+def test_calls_that_are_no_list_of_calls_are_refused(calls: Any) -> None:
+    with pytest.raises(UsageError, match=r"^messages\[0\]\.tool_calls "):
+        Request.of([{"role": "assistant", "content": None, "tool_calls": calls}])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("response_format", 5),
+        ("response_format", {"type": "json_schema", "json_schema": "x"}),
+        ("response_format", {"type": "json_schema", "json_schema": {"schema": [1]}}),
+        ("tool_choice", 5),
+        ("tool_choice", {"type": "function", "function": "f"}),
+        ("tools", [{"type": "function", "function": {"name": "f", "parameters": "x"}}]),
+    ],
+)
+def test_forms_and_choices_and_tools_of_another_shape_are_refused(field: str, value: Any) -> None:
+    with pytest.raises(UsageError, match=field):
+        Request.of("hi", **{field: value})

@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from llmroute.adapter.answer import Tally, check_answer, check_prompt, collect
+from llmroute.adapter.classify import is_stale
+from llmroute.adapter.opaque import KEY, own_blocks
 from llmroute.adapter.protocols import Encoded, WireProtocol, protocol
 from llmroute.adapter.reading import Source, read_json, read_stream, read_whole
 from llmroute.adapter.scrubbing import scrub
@@ -21,6 +23,9 @@ __all__ = ["Adapter", "OnHeaders", "collect"]
 
 #: Takes the headers of an answer, names in lower case.
 OnHeaders = Callable[[Mapping[str, str]], None]
+
+_PARALLEL = "parallel_tool_calls"
+_FORGOTTEN = "thoughts of earlier answers were left out: the target does not take them back"
 
 
 def _ignore(_headers: Mapping[str, str]) -> None:
@@ -41,7 +46,7 @@ class Adapter:
 
         """
         with _blame(target, request):
-            return _dialect(target).encode(request, target, stream=stream)
+            return _encoded(_dialect(target), request, target, stream=stream)
 
     async def complete(
         self, target: Target, request: Request, *, on_headers: OnHeaders = _ignore
@@ -49,12 +54,22 @@ class Adapter:
         """Call a target for a whole answer.
 
         The answer has a finish reason and is not empty; its `target`, `cost` and `attempts` are
-        left to the caller. `on_headers` is called once the provider has begun to answer.
+        left to the caller. `on_headers` is called once the provider has begun to answer. Where the
+        target refuses its own earlier thoughts it is asked again without them, once.
 
         Raises:
             TargetError: the call failed.
 
         """
+        try:
+            return await self._complete(target, request, on_headers)
+        except TargetError as exc:
+            if (bare := _without_thoughts(request, target, exc)) is None:
+                raise
+        response = await self._complete(target, bare, on_headers)
+        return replace(response, warnings=(_FORGOTTEN, *response.warnings))
+
+    async def _complete(self, target: Target, request: Request, on_headers: OnHeaders) -> Response:
         dialect = _dialect(target)
         if dialect.only_streams:
             return await self._complete_stream(target, request, on_headers)
@@ -88,7 +103,18 @@ class Adapter:
 
         """
         told: list[str] = [] if warnings is None else warnings
-        async with aclosing(self._stream(target, request, told, on_headers)) as chunks:
+        before, begun = len(told), False
+        try:
+            async with aclosing(self._stream(target, request, told, on_headers)) as chunks:
+                async for chunk in chunks:
+                    begun = True
+                    yield chunk
+                return
+        except TargetError as exc:
+            if begun or (bare := _without_thoughts(request, target, exc)) is None:
+                raise
+        told[before:] = [_FORGOTTEN]
+        async with aclosing(self._stream(target, bare, told, on_headers)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
@@ -167,13 +193,31 @@ class Adapter:
             await reply.aclose()
 
 
+def _without_thoughts(request: Request, target: Target, error: TargetError) -> Request | None:
+    """Return a request without thoughts, where an error was about those of its own target."""
+    if not is_stale(error) or not any(own_blocks(m, target.id) for m in request.messages):
+        return None
+    messages = ({k: v for k, v in m.items() if k != KEY} for m in request.messages)
+    return replace(request, messages=tuple(messages))
+
+
 def _encoded(dialect: WireProtocol, request: Request, target: Target, *, stream: bool) -> Encoded:
-    """Encode a request; values of types that no protocol takes are the caller's mistake."""
+    """Encode a request; values of types that no protocol takes are the caller's mistake.
+
+    The flag of parallel calls, which protocols write in different ways, is dropped here where the
+    target rejects it.
+    """
+    rejected = request.parallel_tool_calls is not None and _PARALLEL in target.wire.reject
+    kept = replace(request, parallel_tool_calls=None) if rejected else request
     try:
-        return dialect.encode(request, target, stream=stream)
+        encoded = dialect.encode(kept, target, stream=stream)
     except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as exc:
         message = f"the request is malformed: {exc!r}"
         raise TargetError(ErrorKind.INVALID_REQUEST, message) from exc
+    if not rejected:
+        return encoded
+    told = f"{_PARALLEL} was dropped: {target.id} rejects it"
+    return replace(encoded, warnings=(*encoded.warnings, told))
 
 
 def _dialect(target: Target) -> WireProtocol:

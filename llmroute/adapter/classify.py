@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from llmroute.adapter.errortable import DEFAULT_HELP, RULES, ErrorRule
+from llmroute.adapter.errortable import DEFAULT_HELP, RULES, STALE, ErrorRule
 from llmroute.adapter.jsontext import JsonError, compact, parse
 from llmroute.adapter.transports.base import shown_url
 from llmroute.catalog.model import Endpoint
@@ -21,6 +21,7 @@ __all__ = [
     "ErrorFacts",
     "classify",
     "help_for",
+    "is_stale",
     "kind_of",
     "retry_after",
 ]
@@ -90,6 +91,12 @@ def kind_of(status: int | None, facts: ErrorFacts) -> ErrorKind:
         if _fits(rule, number, codes, message):
             return rule.kind
     return ErrorKind.INVALID_REQUEST if 400 <= number < 500 else ErrorKind.TRANSIENT
+
+
+def is_stale(error: TargetError) -> bool:
+    """Whether a target refused thoughts of its own, without which it would answer."""
+    said = error.message.lower()
+    return error.code == "invalid_encrypted_content" or any(text in said for text in STALE)
 
 
 def _fits(rule: ErrorRule, status: int, codes: frozenset[str], message: str) -> bool:
@@ -201,6 +208,6 @@ def _date(value: str | None) -> datetime | None:
 
     try:
         parsed = parsedate_to_datetime(value or "")
-    except (ValueError, IndexError):
+    except (IndexError, OverflowError, ValueError):
         return None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

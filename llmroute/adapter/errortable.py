@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from llmroute.errors import ErrorKind
 
-__all__ = ["DEFAULT_HELP", "RULES", "ErrorRule"]
+__all__ = ["DEFAULT_HELP", "RULES", "STALE", "ErrorRule"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,18 @@ _CONTEXT_TEXTS = (
     "model's maximum context limit",
 )
 
+#: Thoughts of earlier answers that their own model does not take back: the conversation was
+#: changed before them, or they can no longer be read.
+STALE = (
+    "bound to a different conversation",
+    "invalid `signature` in `thinking` block",
+    "blocks in the latest assistant message cannot be modified",
+    "encrypted content could not be",
+    "was provided without its required",
+)
+
 RULES: tuple[ErrorRule, ...] = (
+    _texts(ErrorKind.CAPABILITY, *STALE, status=(0, 200, 400, 422)),
     _codes(ErrorKind.UNAVAILABLE, "connection_failed"),
     _codes(
         ErrorKind.QUOTA,
@@ -146,13 +157,21 @@ RULES: tuple[ErrorRule, ...] = (
         "does not support thinking",
         "does not support image",
         "is not supported for this model",
+        "is not supported on this model",
         "is not supported with this model",
+        "is only supported in v1/",
+        "is deprecated for this model",
+        "this model does not support",
+        "this model supports at most",
+        "is the maximum allowed number of output tokens",
+        "cannot both be specified for this model",
+        "when thinking is enabled",
+        "may not be enabled when tool_choice forces",
+        "the compiled grammar is too large",
         "are not supported for",
         "image input is not supported",
         "image urls are not currently supported",
         "unsupportedparams",
-        "bound to a different conversation",
-        "invalid `signature` in `thinking` block",
         "does not support assistant message prefill",
         status=(0, 200, 400, 422, 500, 501),
     ),

@@ -156,7 +156,7 @@ async def _decoded(
             with _shaped():
                 chunks = decoder.feed(event)
             if decoder.done:
-                await _finished(reply, source)
+                await _finished(reply, source, decoder.exit_code)
                 warnings += [*decoder.warnings, *_undecodable(framer.replaced)]
             for chunk in chunks:
                 yield chunk
@@ -167,10 +167,12 @@ async def _decoded(
     raise TargetError(ErrorKind.MALFORMED, message, status=reply.status, code="no_terminator")
 
 
-async def _finished(reply: Reply, source: Source) -> None:
+async def _finished(reply: Reply, source: Source, exit_code: int = 0) -> None:
     try:
         await reply.finish()
     except TargetError as exc:
+        if exit_code and (exc.code, exc.status) == ("exit", exit_code):
+            return
         source.correct(exc, reply)
         raise
 

@@ -194,6 +194,8 @@ class WireRules:
     between turns. `tool_names`: the longest name of a tool, which then holds only letters, digits,
     `_` and `-`. `max_tools`: how many tools a request may offer. `max_stop`: how many stop
     sequences are taken. `min_output`: the least `max_tokens` that is taken; fewer become that many.
+    `cache_control`: marks of prompt caches are taken over `openai-chat`. `exclusive`: fields of
+    which only one is taken, the first that a request has.
     """
 
     reject: tuple[str, ...] = ()
@@ -208,6 +210,8 @@ class WireRules:
     max_tools: int | None = None
     max_stop: int | None = None
     min_output: int | None = None
+    cache_control: bool = False
+    exclusive: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

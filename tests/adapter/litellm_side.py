@@ -71,11 +71,12 @@ def their_answer(body: Any) -> Any:
 
 
 def _answer(body: Any) -> Any:
+    config = _config()
     import httpx
     from litellm.types.utils import ModelResponse
 
     raw = httpx.Response(200, json=body)
-    made = _config().transform_parsed_response(
+    made = config.transform_parsed_response(
         completion_response=json.loads(json.dumps(body)),
         raw_response=raw,
         model_response=ModelResponse(),

@@ -114,6 +114,31 @@ def test_ids_are_rewritten_alike_on_both_sides_and_never_two_to_one() -> None:
     assert made.tool_ids == {"call_1_x": "call:1|x", "call_1_x_2": "call_1_x"}
 
 
+def test_an_id_that_comes_again_is_made_unique() -> None:
+    made = encoded(
+        P,
+        [
+            user("q"),
+            assistant(None, ("0", "f", "{}"), ("0", "f", "{}")),
+            tool("0", "first"),
+            tool("0", "second"),
+            assistant(None, ("0", "f", "{}")),
+            tool("0", "third"),
+        ],
+    )
+    blocks = [block for turn in made.body["messages"] for block in turn["content"]]
+    assert [block["id"] for block in blocks if "id" in block] == ["0", "0_2", "0_3"]
+    results = [block for block in blocks if "tool_use_id" in block]
+    assert [(r["tool_use_id"], r["content"][0]["text"]) for r in results] == [
+        ("0", "first"),
+        ("0_2", "second"),
+        ("0_3", "third"),
+    ]
+    assert made.tool_ids == {"0_2": "0", "0_3": "0"}
+    unanswered = [user("q"), assistant(None, ("0", "f", "{}"), ("0", "f", "{}")), tool("0", "1")]
+    assert failure(lambda: encoded(P, unanswered)).kind is ErrorKind.INVALID_REQUEST
+
+
 def test_an_empty_result_has_no_content() -> None:
     sent = turns(user("q"), assistant(None, ("c1", "f", "{}")), tool("c1", ""))
     assert sent[2]["content"] == [{"type": "tool_result", "tool_use_id": "c1"}]
@@ -237,6 +262,26 @@ def test_tools() -> None:
         {"name": "now", "input_schema": {"type": "object", "properties": {}}},
     ]
     assert "tool_choice" not in sent
+
+
+def test_strict_tools_keep_to_the_subset() -> None:
+    """Otherwise: `For 'integer' type, property 'minimum' is not supported`."""
+    parameters = {
+        "type": "object",
+        "properties": {"n": {"type": "integer", "minimum": 1}},
+        "required": ["n"],
+    }
+    function = {"name": "f", "strict": True, "parameters": parameters}
+    (tool,) = body(tools=({"type": "function", "function": function},))["tools"]
+    assert tool["strict"] is True
+    assert tool["input_schema"] == {
+        "type": "object",
+        "properties": {"n": {"type": "integer", "description": "{minimum: 1}"}},
+        "required": ["n"],
+        "additionalProperties": False,
+    }
+    loose = {"type": "function", "function": {**function, "strict": False}}
+    assert body(tools=(loose,))["tools"][0]["input_schema"] == parameters
 
 
 @pytest.mark.parametrize(

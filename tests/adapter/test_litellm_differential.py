@@ -236,6 +236,18 @@ def temperature(request: Request, ours: Body, theirs: Body) -> bool:
     return True
 
 
+def top_p(request: Request, ours: Body, theirs: Body) -> bool:
+    """A model that takes sampling parameters takes one alone, and while it thinks no `top_p` below
+    0.95: Anthropic's error messages say so. We drop it; litellm passes both, for a 400.
+    """
+    if ours.get("top_p") == theirs.get("top_p"):
+        return False
+    assert theirs.pop("top_p") == request.top_p
+    assert "top_p" not in ours
+    assert request.temperature is not None or ours["thinking"]["type"] == "enabled"
+    return True
+
+
 def blank_stops(request: Request, ours: Body, theirs: Body) -> bool:
     """Anthropic refuses stop sequences of white space (2.1): we drop them with a warning, litellm
     only when it is told to.
@@ -306,6 +318,7 @@ EXPLAINED: tuple[Callable[[Request, Body, Body], bool], ...] = (
     room_for_the_answer,
     who_asks,
     the_place_of_the_format,
+    top_p,
     temperature,
     blank_stops,
     streaming,

@@ -12,7 +12,7 @@ import pytest
 from llmroute.adapter import Adapter
 from llmroute.errors import ErrorKind, TargetError
 from llmroute.types import Request
-from tests.adapter.shipped import shipped
+from tests.adapter.shipped import refusal, shipped
 
 FABLE, OPUS, OPUS5 = "claude-fable-5-2", "claude-opus-5-5", "claude-opus-5"
 OPUS48, SONNET = "claude-opus-4-8", "claude-sonnet-5-5"
@@ -93,13 +93,44 @@ def test_where_a_budget_cannot_be(prompt: Any, fields: Any) -> None:
     assert made.warnings[0].startswith("reasoning_effort was dropped")
 
 
-def test_a_budget_goes_without_temperature() -> None:
-    made = sent(HAIKU45, temperature=0.5, reasoning_effort="high")
-    assert "temperature" not in made.body
-    assert made.warnings[0].startswith("temperature was dropped")
+def accepted(target: str, **fields: Any) -> Any:
+    """Return what is sent, which the simulated API must not refuse."""
+    made = sent(target, **fields)
+    assert refusal(shipped()[f"anthropic/{target}"], made) is None
+    return made
+
+
+@pytest.mark.parametrize("model", [HAIKU45, SONNET46])
+def test_no_sampling_while_a_model_thinks_that_was_asked_to(model: str) -> None:
+    for name, least in ("temperature", 1), ("top_p", 0.95):
+        made = accepted(model, reasoning_effort="high", **{name: 0.5})
+        assert name not in made.body
+        assert made.warnings[0].startswith(f"{name} below {least} was dropped")
+        kept = accepted(model, reasoning_effort="high", **{name: least})
+        assert (kept.body[name], kept.warnings[:1]) == (least, made.warnings[1:])
+
+
+def test_a_forced_tool_goes_without_thoughts_that_would_be_asked_for() -> None:
+    fields: dict[str, Any] = {"tools": [TOOL], "tool_choice": "required"}
+    made = accepted(SONNET46, reasoning_effort="high", **fields)
+    assert "thinking" not in made.body
+    assert made.body["output_config"] == {"effort": "high"}
+    told = f"anthropic/{SONNET46} does not think where it is made to call a tool"
+    assert made.warnings == (f"thinking was left off: {told}",)
+    newer = accepted(OPUS48, reasoning_effort="high", **fields)
+    assert newer.body["thinking"] == {"type": "adaptive"}
 
 
 # Sampling
+
+
+@pytest.mark.parametrize("model", [HAIKU45, SONNET46])
+def test_one_sampling_parameter_alone(model: str) -> None:
+    made = accepted(model, temperature=0.5, top_p=0.9)
+    assert (made.body["temperature"], "top_p" in made.body) == (0.5, False)
+    told = f"top_p was dropped: anthropic/{model} does not take it beside temperature"
+    assert made.warnings == (told,)
+    assert accepted(model, top_p=0.9).body["top_p"] == 0.9
 
 
 @pytest.mark.parametrize("model", [FABLE, OPUS, SONNET, HAIKU, OPUS5, OPUS48])
@@ -111,8 +142,8 @@ def test_newer_claude_models_take_no_sampling_parameters(model: str) -> None:
 
 @pytest.mark.parametrize("model", [SONNET46, HAIKU45])
 def test_older_ones_do(model: str) -> None:
-    body = sent(model, temperature=1.7, top_p=0.9).body
-    assert (body["temperature"], body["top_p"]) == (1, 0.9)
+    assert sent(model, temperature=1.7).body["temperature"] == 1
+    assert sent(model, top_p=0.9).body["top_p"] == 0.9
 
 
 @pytest.mark.parametrize(
@@ -235,6 +266,61 @@ def test_images_of_a_result_are_shown_below_it_over_chat_completions() -> None:
         {**RESULT, "content": "[image attached below]"},
         {"role": "user", "content": [image]},
     ]
+
+
+MARK = {"cache_control": {"type": "ephemeral"}}
+
+
+def test_marks_of_caches_go_where_they_are_taken() -> None:
+    told = {"type": "text", "text": "long"}
+    prompt = [{"role": "system", "content": [{**told, **MARK}]}, {**USER, **MARK}]
+    made = sent("openai/gpt-5.4-mini", prompt, tools=[{**TOOL, **MARK}])
+    assert made.body["messages"] == [{"role": "system", "content": [told]}, USER]
+    assert made.body["tools"] == [TOOL]
+    said = "cache_control was dropped: openai/gpt-5.4-mini is not said to take it"
+    assert made.warnings == (said,)
+    kept = sent("anthropic_litellm/claude-haiku-5-5", prompt, tools=[{**TOOL, **MARK}])
+    assert kept.body["messages"] == prompt
+    assert kept.body["tools"] == [{**TOOL, **MARK}]
+
+
+def test_texts_of_a_result_are_one_text_over_chat_completions() -> None:
+    texts = [{"type": "text", "text": text} for text in ("a", "b")]
+    made = sent("openai/gpt-5.4-mini", [USER, CALLED, {**RESULT, "content": texts}], tools=[TOOL])
+    assert made.body["messages"][2] == {**RESULT, "content": "a\nb"}
+
+
+def test_calls_of_neighbouring_messages_stand_in_one_before_their_results() -> None:
+    """Chat Completions refuses a message with calls that is not followed by their results."""
+    call, other = CALLED["tool_calls"][0], {**CALLED["tool_calls"][0], "id": "other"}
+    silent = {**CALLED, "content": None}
+    calling = {**silent, "tool_calls": [other]}
+    second = {**RESULT, "tool_call_id": "other"}
+    for said, content in ([], None), ([SAID], "a"), ([SAID, SAID], "a\n\na"):
+        prompt = [USER, silent, *said, calling, RESULT, second, USER]
+        made = sent("openai/gpt-5.4-mini", prompt, tools=[TOOL]).body["messages"]
+        assert made[1]["content"] == content
+        assert made[1]["tool_calls"] == [call, other]
+        assert made[2:] == [RESULT, second, USER]
+
+
+def test_results_stand_right_behind_their_calls_over_chat_completions() -> None:
+    other = {**CALLED["tool_calls"][0], "id": "other"}
+    called = {**CALLED, "tool_calls": [*CALLED["tool_calls"], other]}
+    second, wait = {**RESULT, "tool_call_id": "other"}, {"role": "user", "content": "wait"}
+    prompt = [USER, called, wait, RESULT, SYSTEM, second, SAID, USER]
+    made = sent("openai/gpt-5.4-mini", prompt, tools=[TOOL]).body["messages"]
+    assert made == [USER, called, RESULT, second, wait, SYSTEM, SAID, USER]
+    unanswered = [USER, called, RESULT, wait, CALLED, RESULT]
+    assert sent("openai/gpt-5.4-mini", unanswered, tools=[TOOL]).body["messages"] == unanswered
+
+
+def test_an_answer_of_thoughts_alone_stays_behind_over_chat_completions() -> None:
+    """`content` is required there, unless there are calls or a refusal."""
+    thought = {"role": "assistant", "content": None, "reasoning_content": "hm"}
+    refusal = {"role": "assistant", "content": None, "refusal": "no"}
+    made = sent("openai/gpt-5.4-mini", [USER, thought, USER, refusal, USER])
+    assert made.body["messages"] == [USER, USER, refusal, USER]
 
 
 # Tools

@@ -6,13 +6,24 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from llmroute.adapter.opaque import own_blocks, seal, unseal
 from llmroute.adapter.protocols import protocol
+from llmroute.errors import TargetError
 from llmroute.types import Response
-from tests.adapter.wire import WEATHER, ByteServer, encoded, endpoint, http, streamed, target
+from tests.adapter.wire import (
+    WEATHER,
+    ByteServer,
+    completed,
+    encoded,
+    endpoint,
+    http,
+    streamed,
+    target,
+)
 
 BLOCKS = [
     {"type": "thinking", "thinking": "Überlegung", "signature": "EqQB:ex=="},
@@ -113,3 +124,52 @@ def test_streams_seal_for_the_target_that_is_called() -> None:
         chunks = streamed(target(endpoint(server.url, "anthropic-messages")), stream=True)
     (block,) = [chunk.thinking_block for chunk in chunks if chunk.thinking_block]
     assert unseal(block) == ("p/m", 0, {"type": "thinking", "thinking": "hm", "signature": "S"})
+
+
+def _refused(message: str) -> bytes:
+    error = {"type": "invalid_request_error", "message": message}
+    return http(json.dumps({"type": "error", "error": error}), 400)
+
+
+REFUSED = [
+    "messages.1.content.0: Invalid `signature` in `thinking` block",
+    "The block is bound to a different conversation.",
+    "messages.1.content.0: blocks in the latest assistant message cannot be modified.",
+]
+FORGOTTEN = "thoughts of earlier answers were left out: the target does not take them back"
+
+
+def _kinds(raw: bytes) -> list[str]:
+    body = json.loads(raw.partition(b"\r\n\r\n")[2])
+    return [block["type"] for block in body["messages"][1]["content"]]
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_a_target_that_refuses_its_thoughts_is_asked_again_without_them(message: str) -> None:
+    whole = http(json.dumps({**ANSWER, "content": BLOCKS[1:2], "stop_reason": "end_turn"}))
+    for ask in (completed, streamed):
+        with ByteServer(_refused(message), whole) as server:
+            aim = target(endpoint(server.url, "anthropic-messages"))
+            told = ask(aim, conversation(decoded()), tools=(WEATHER,))
+        if ask is completed:
+            assert (told.text, told.warnings[0]) == ("Checking.", FORGOTTEN)
+        else:
+            assert "".join(chunk.text for chunk in told) == "Checking."
+        first, second = map(_kinds, server.requests)
+        assert first == ["thinking", "text", "redacted_thinking", "tool_use"]
+        assert second == ["text", "tool_use"]
+
+
+def test_nobody_is_asked_again_for_other_errors_or_twice_or_without_thoughts() -> None:
+    bare = [{"role": "user", "content": "q"}]
+    for message, prompt, calls in (
+        ("messages: text content blocks must be non-empty", conversation(decoded()), 1),
+        (REFUSED[0], conversation(decoded()), 2),
+        (REFUSED[0], bare, 1),
+    ):
+        with ByteServer(_refused(message)) as server:
+            aim = target(endpoint(server.url, "anthropic-messages"))
+            for ask in (completed, streamed):
+                with pytest.raises(TargetError):
+                    ask(aim, prompt, tools=(WEATHER,))
+        assert len(server.requests) == 2 * calls

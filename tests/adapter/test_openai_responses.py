@@ -375,6 +375,9 @@ def test_reasoning_of_another_target_is_left_out() -> None:
 def test_reasoning_without_anything_that_followed_is_left_out() -> None:
     silent = {"role": "assistant", "content": None, "thinking_blocks": [sealed("p/m")]}
     assert items(user("q"), silent, user("r")) == [user("q"), user("r")]
+    between = {**silent, "content": "ab", "thinking_blocks": [sealed("p/m", 0), sealed("p/m", 2)]}
+    said = {"type": "message", "role": "assistant", "content": "ab"}
+    assert items(user("q"), between, user("r"))[1:-1] == [THOUGHT, said]
 
 
 # Generated conversations: nothing that was said gets lost, and calls keep their results.

@@ -132,6 +132,15 @@ def results_of_text_are_one_text(message: dict[str, Any]) -> dict[str, Any]:
     return {**message, "content": "".join(part["text"] for part in content)}
 
 
+@by_message
+def texts_of_results_are_lines(message: dict[str, Any]) -> dict[str, Any]:
+    """Some servers lose what a result belongs to where it is a list."""
+    content = message["content"]
+    if message["role"] != "tool" or isinstance(content, str):
+        return message
+    return {**message, "content": "\n".join(part["text"] for part in content)}
+
+
 @by_tool
 def tools_state_everything(function: dict[str, Any]) -> dict[str, Any]:
     """In Responses `strict` is on unless it is off, and parameters are required."""
@@ -267,7 +276,11 @@ def _compacted(message: dict[str, Any]) -> dict[str, Any]:
 
 
 LOSSES: dict[str, tuple[Loss, ...]] = {
-    "openai-chat": (one_role_for_the_system, images_of_results_follow),
+    "openai-chat": (
+        one_role_for_the_system,
+        images_of_results_follow,
+        texts_of_results_are_lines,
+    ),
     "openai-responses": (
         one_leading_system,
         detail_is_stated,

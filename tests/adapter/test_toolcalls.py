@@ -64,6 +64,16 @@ def test_id_and_name_repeated_in_every_fragment() -> None:
     ]
 
 
+@pytest.mark.parametrize("index", [0, None])
+def test_an_id_made_anew_for_every_fragment(index: int | None) -> None:
+    """Some servers make an id wherever they have none at hand."""
+    assert calls(
+        (index, "a", "f", ""),
+        (index, "x", None, '{"a":'),
+        (index, "y", None, "1}"),
+    ) == [("a", "f", '{"a":1}')]
+
+
 def test_whole_calls_without_ids_on_one_index_stay_apart() -> None:
     assert calls((0, None, "f", '{"x":1}'), (0, None, "f", '{"x":2}')) == [
         ("made-1", "f", '{"x":1}'),

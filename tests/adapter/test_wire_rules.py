@@ -8,7 +8,7 @@ import pytest
 
 from llmroute.catalog.model import WireRules
 from llmroute.catalog.targets import build_target
-from tests.adapter.wire import encoded, endpoint, target
+from tests.adapter.wire import WEATHER, encoded, endpoint, target
 from tests.build import provider
 
 ANTHROPIC = "anthropic-messages"
@@ -102,3 +102,20 @@ def test_a_rejected_effort_is_dropped_whatever_the_types() -> None:
         made = encoded(target(ANTHROPIC, wire=rules), reasoning_effort=effort)
         assert "thinking" not in made.body
         assert made.warnings[0].startswith("reasoning_effort was dropped")
+
+
+@pytest.mark.parametrize(
+    "name", ["openai-chat", "openai-responses", "anthropic-messages", "ollama-chat"]
+)
+def test_a_rejected_flag_of_parallel_calls_is_dropped(name: str) -> None:
+    fields: dict[str, Any] = {"tools": (WEATHER,), "parallel_tool_calls": False}
+    made = encoded(target(name, wire=WireRules(reject=("parallel_tool_calls",))), **fields)
+    assert made.body == encoded(target(name), tools=(WEATHER,)).body
+    assert made.warnings == ("parallel_tool_calls was dropped: p/m rejects it",)
+    assert encoded(target(name), **fields).warnings != made.warnings
+
+
+def test_rejected_stream_options_are_left_out() -> None:
+    aim = target("openai-chat", wire=WireRules(reject=("stream_options",)))
+    assert "stream_options" not in encoded(aim, stream=True).body
+    assert encoded(aim, stream=True).warnings == ()

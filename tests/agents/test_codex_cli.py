@@ -13,6 +13,7 @@ from llmroute.errors import TargetError
 from llmroute.sim import Answer, Fault, Sim, ToolUse
 from llmroute.types import Request
 from tests.adapter.declared.foreign import PARAMETERS, complete, stream
+from tests.adapter.wire import at
 from tests.agents.programs import codex
 
 #: The program gives this model its tools in items, in namespaces; the other one in `tools`.
@@ -66,14 +67,37 @@ def test_a_json_schema(sim: Sim, tmp_path: Path) -> None:
 def test_its_own_tools_are_no_part_of_the_answer(
     model: str, call: ToolUse, sim: Sim, tmp_path: Path
 ) -> None:
-    sim.script(Answer(tools=(call,), finish="tool_calls"), "Done.")
+    sim.script(Answer("I'll look.", tools=(call,), finish="tool_calls"), "Done.")
     answer = complete(codex(sim.url, tmp_path, model), Request.of("Do it"))
     assert (answer.text, answer.tool_calls) == ("Done.", ())
+    assert answer.reasoning == "I'll look.\n\n"
     _, second = asked(sim)
     made, result = (item for item in second["input"] if "call_id" in item)
     assert (made["type"], made["name"]) == ("function_call", call.name)
     assert (result["type"], result["call_id"]) == ("function_call_output", made["call_id"])
     assert "unsupported" not in str(result["output"])
+
+
+def test_an_answer_that_is_told_again_counts_once(sim: Sim, tmp_path: Path) -> None:
+    """The connection broke when all was told but the end; the program asked again by itself."""
+    sim.script(Fault.truncate(after=40), "Hello there.")
+    target = codex(sim.url, tmp_path)
+    words = (
+        w if isinstance(w, tuple) else w.replace("stream_max_retries=0", "stream_max_retries=1")
+        for w in target.provider.endpoint.command
+    )
+    answer = complete(at(target, command=tuple(words)), Request.of("Say hello"))
+    assert answer.text == "Hello there."
+    assert len(asked(sim)) == 2
+
+
+def test_a_cut_answer(sim: Sim, tmp_path: Path) -> None:
+    """The program calls its turn failed and ends with 1, but the text was told."""
+    sim.script(Answer("Hello th", finish="length"), times=None)
+    target, request = codex(sim.url, tmp_path), Request.of("Say hello")
+    for answer in (complete(target, request), collect(stream(target, request), target)):
+        assert (answer.text, answer.finish_reason) == ("Hello th", "length")
+        assert answer.usage.estimated
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from llmroute.adapter import collect
 from llmroute.errors import TargetError
-from llmroute.sim import Answer, Fault, Sim
+from llmroute.sim import Answer, Fault, Sim, ToolUse
 from llmroute.types import Request
 from tests.adapter.declared.foreign import complete, stream
 from tests.agents.programs import gemini
@@ -33,6 +33,22 @@ def test_an_answer(sim: Sim, tmp_path: Path) -> None:
     assert sim.requests[-1].path.endswith("models/gemini-2.5-flash:streamGenerateContent")
 
 
+def test_an_answer_that_the_program_stopped_was_cut(sim: Sim, tmp_path: Path) -> None:
+    look = ToolUse("glob", {"pattern": "*"})
+    sim.script(Answer("Let me look.", tools=(look,), finish="tool_calls"), times=None)
+    answer = complete(gemini(sim.url, tmp_path), Request.of("Say hello"))
+    assert answer.finish_reason == "length"
+    assert (answer.text or "").startswith("Let me look.")
+
+
+@pytest.mark.parametrize("finish", ["length", "content_filter"])
+def test_what_has_words_looks_whole(finish: str, sim: Sim, tmp_path: Path) -> None:
+    """The program tells why an answer ended only where that left it without a word."""
+    sim.script(Answer("Hello there.", finish=finish), times=None)
+    answer = complete(gemini(sim.url, tmp_path), Request.of("Say hello"))
+    assert (answer.text, answer.finish_reason) == ("Hello there.", "stop")
+
+
 @pytest.mark.parametrize(
     ("step", "kind"),
     [
@@ -44,10 +60,13 @@ def test_an_answer(sim: Sim, tmp_path: Path) -> None:
         (Fault.failure("overloaded"), "overloaded"),
         (Fault.truncate(after=1), "transient"),
         (Fault.reset("midway", after=1), "transient"),
+        (Answer("", finish="content_filter"), "policy"),
+        (Answer("", finish="length"), "empty"),
+        (Fault.empty(), "empty"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
-def test_failures(step: Fault, kind: str, sim: Sim, tmp_path: Path) -> None:
+def test_failures(step: Fault | Answer, kind: str, sim: Sim, tmp_path: Path) -> None:
     sim.script(step, times=None)
     with pytest.raises(TargetError) as found:
         complete(gemini(sim.url, tmp_path), Request.of("Say hello"))

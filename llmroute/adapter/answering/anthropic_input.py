@@ -13,7 +13,7 @@ from llmroute.adapter.jsontext import compact
 from llmroute.adapter.opaque import KEY
 from llmroute.errors import UsageError
 
-__all__ = ["messages_of"]
+__all__ = ["marked", "messages_of"]
 
 Block = Mapping[str, Any]
 Messages = list[dict[str, Any]]
@@ -37,6 +37,19 @@ def messages_of(system: str | Sequence[Any] | None, turns: Sequence[Any]) -> Mes
         except UsageError as exc:
             raise UsageError(f"messages[{index}]: {exc}") from exc
     return found
+
+
+def marked(messages: Messages, mark: Mapping[str, Any] | None) -> Messages:
+    """Return messages whose last part has a mark of a prompt cache, if there is one to set.
+
+    That is what `cache_control` of the whole request stands for.
+    """
+    content = messages[-1]["content"] if mark and messages else None
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else [*(content or ())]
+    if not parts or parts[-1].get("text") == "":
+        return messages
+    parts[-1] = {"cache_control": mark, **parts[-1]}
+    return [*messages[:-1], {**messages[-1], "content": parts}]
 
 
 def _system(system: str | Sequence[Any]) -> Any:
@@ -90,7 +103,9 @@ def _result(block: Block) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     texts = [part["text"] for part in parts if part["type"] == "text"]
     text = content if isinstance(content, str) else "\n".join([*texts, *[ATTACHED] * bool(images)])
     text = f"Error: {text}" if block.get("is_error") else text
-    return {"role": "tool", "tool_call_id": block["tool_use_id"], "content": text}, images
+    mark = _cached(block) or (_cached(parts[-1]) if parts else {})
+    told = [{"type": "text", "text": text, **mark}] if mark and text else text
+    return {"role": "tool", "tool_call_id": block["tool_use_id"], "content": told}, images
 
 
 def _assistant(blocks: Sequence[Block]) -> dict[str, Any]:
@@ -120,7 +135,7 @@ def _call(block: Block) -> dict[str, Any]:
     if not isinstance(call_id, str) or not isinstance(name, str):
         raise UsageError("a tool_use needs its id and name")
     function = {"name": name, "arguments": compact(given)}
-    return {"id": call_id, "type": "function", "function": function}
+    return {"id": call_id, "type": "function", "function": function, **_cached(block)}
 
 
 def _parts(blocks: Sequence[Block]) -> list[dict[str, Any]]:
@@ -171,7 +186,9 @@ def _address(block: Block) -> str:
 
 
 def _file(block: Block) -> dict[str, Any]:
-    source = _source(block)
+    source, citations = _source(block), block.get("citations")
+    if block.get("context") or (isinstance(citations, Mapping) and citations.get("enabled")):
+        raise UsageError("citations and context of a document are understood by one provider alone")
     if source.get("type") != "base64":
         raise UsageError("a document must be base64 data to be routed")
     data = f"data:{source.get('media_type')};base64,{source.get('data')}"

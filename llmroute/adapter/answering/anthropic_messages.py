@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from llmroute.adapter.answering.anthropic_input import messages_of
+from llmroute.adapter.answering.anthropic_input import marked, messages_of
 from llmroute.adapter.answering.anthropic_words import failed, stop_details, stop_reason, usage_of
 from llmroute.adapter.answering.anthropic_writer import AnthropicWriter
 from llmroute.adapter.answering.base import Asked, Failure, Reader, Stamp
 from llmroute.adapter.answering.extension import NAME, read_extension, write_extension
 from llmroute.adapter.answering.failures import headers, trouble
+from llmroute.adapter.jsontext import JsonError, parse
 from llmroute.adapter.opaque import unseal
-from llmroute.errors import UsageError
+from llmroute.errors import ErrorKind, TargetError, UsageError
 from llmroute.types import Request, Response, ToolCall
 
 __all__ = ["AnthropicMessagesClients"]
@@ -21,7 +22,7 @@ __all__ = ["AnthropicMessagesClients"]
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 #: Thinking budgets of older clients up to which an effort is meant, in tokens.
 _BUDGETS = ((2_048, "low"), (8_192, "medium"))
-_HARMLESS = ("service_tier", "inference_geo", "speed", "diagnostics", "cache_control", "betas")
+_HARMLESS = ("service_tier", "inference_geo", "speed", "diagnostics", "betas")
 _IGNORED = ("top_k", "context_management")
 
 
@@ -36,7 +37,8 @@ class AnthropicMessagesClients:
         reader = Reader(body)
         model = reader.need("model", str)
         system = reader.take("system", (str, list))
-        messages = messages_of(system, reader.need("messages", list))
+        turns = messages_of(system, reader.need("messages", list))
+        messages = marked(turns, reader.take("cache_control", Mapping))
         fields = _fields(reader) | _choice(reader) | _reasoning(reader)
         fields |= read_extension(reader)
         reader.refuse("servers of tools belong to one provider", "mcp_servers", "container")
@@ -48,6 +50,7 @@ class AnthropicMessagesClients:
 
     def answer(self, response: Response, asked: Asked) -> Mapping[str, Any]:
         """Write a whole answer; see `ClientProtocol.answer`."""
+        response = _expressible(response)
         return {
             "id": response.id or f"msg_{self._stamp.token()}",
             "type": "message",
@@ -110,21 +113,24 @@ def _choice(reader: Reader) -> dict[str, Any]:
     if kind == "tool" and isinstance(choice.get("name"), str):
         named = {"type": "function", "function": {"name": choice["name"]}}
         return {"tool_choice": named, "parallel_tool_calls": alone}
-    if kind not in _CHOICES:
+    if not isinstance(kind, str) or kind not in _CHOICES:
         raise UsageError(f"tool_choice is {dict(choice)!r}; its type is auto, any, tool or none")
     return {"tool_choice": _CHOICES[kind], "parallel_tool_calls": alone}
 
 
 def _reasoning(reader: Reader) -> dict[str, Any]:
     """Return effort and form of the answer, which stand in one object."""
-    config = Reader(reader.take("output_config", Mapping) or {})
+    config = reader.inner("output_config")
     effort, form = config.take("effort", str), config.take("format", Mapping)
     config.end()
-    thinking = reader.take("thinking", Mapping) or {}
-    if thinking.get("type") == "disabled":
+    thinking = reader.inner("thinking")
+    kind, budget = thinking.take("type", str), thinking.take("budget_tokens", int)
+    thinking.warn("display")
+    thinking.end()
+    if kind == "disabled":
         effort = effort or "none"
-    elif thinking.get("type") == "enabled" and effort is None:
-        effort = _effort_of(thinking.get("budget_tokens"))
+    elif kind == "enabled" and effort is None:
+        effort = _effort_of(budget)
     return {"reasoning_effort": effort, "response_format": _format(form)}
 
 
@@ -165,6 +171,32 @@ def _placed(response: Response) -> list[tuple[int, Mapping[str, Any]]]:
     )
 
 
+def _expressible(response: Response) -> Response:
+    """Return an answer without calls that were cut in their arguments, which are objects here.
+
+    Raises:
+        TargetError: arguments that the model meant to be whole are none.
+
+    """
+    cut = [call for call in response.tool_calls if _input(call) is None]
+    if not cut:
+        return response
+    if response.finish_reason == "tool_calls":
+        message = f"the arguments of the call of {cut[0].name} are not a JSON object"
+        raise TargetError(ErrorKind.MALFORMED, message, target=response.target or None)
+    whole = tuple(call for call in response.tool_calls if call not in cut)
+    told = [f"the call of {call.name} was left out: it was cut in its arguments" for call in cut]
+    return replace(response, tool_calls=whole, warnings=(*response.warnings, *told))
+
+
 def _call(call: ToolCall) -> dict[str, Any]:
-    arguments = json.loads(call.arguments or "{}")
-    return {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments}
+    return {"type": "tool_use", "id": call.id, "name": call.name, "input": _input(call)}
+
+
+def _input(call: ToolCall) -> Mapping[str, Any] | None:
+    """Return a call's arguments, None where they are not a JSON object; `null` is an empty one."""
+    try:
+        given = parse(call.arguments or "{}")
+    except JsonError:
+        return None
+    return {} if given is None else given if isinstance(given, Mapping) else None

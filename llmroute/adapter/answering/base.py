@@ -69,7 +69,12 @@ class ClientProtocol(Protocol):
         ...
 
     def answer(self, response: Response, asked: Asked) -> Mapping[str, Any]:
-        """Write a whole answer."""
+        """Write a whole answer.
+
+        Raises:
+            TargetError: it holds what the protocol cannot say (`malformed`).
+
+        """
         ...
 
     def writer(self, asked: Asked) -> StreamWriter:
@@ -95,7 +100,14 @@ class Reader:
         if not isinstance(body, Mapping):
             raise UsageError(f"the body is {type(body).__name__}; it must be a JSON object")
         self._rest = dict(body)
+        self._within = ""
         self.warnings: list[str] = []
+
+    def inner(self, name: str) -> Reader:
+        """Take out a field that holds fields; what is wrong with them is told by their place."""
+        reader = Reader(self.take(name, Mapping) or {})
+        reader._within, reader.warnings = f"{self._within}{name}.", self.warnings
+        return reader
 
     def take(self, name: str, kind: type | tuple[type, ...] = object) -> Any:
         """Take a field out, None where it is absent or null.
@@ -107,7 +119,8 @@ class Reader:
         value = self._rest.pop(name, None)
         if value is None or (isinstance(value, kind) and not _flag_for_number(value, kind)):
             return value
-        raise UsageError(f"{name} is {value!r}, which this protocol does not allow there")
+        where = f"{self._within}{name}"
+        raise UsageError(f"{where} is {value!r}, which this protocol does not allow there")
 
     def need(self, name: str, kind: type | tuple[type, ...]) -> Any:
         """Take a field out that must be there.
@@ -130,7 +143,8 @@ class Reader:
         """Take out fields that nobody will obey, and say so where they ask for something."""
         for name in names:
             if self._rest.pop(name, None) not in (None, [], {}):
-                self.warnings.append(f"{name} was dropped: llmroute does not pass it on")
+                told = f"{self._within}{name} was dropped: llmroute does not pass it on"
+                self.warnings.append(told)
 
     def refuse(self, why: str, *names: str) -> None:
         """Refuse fields without which the answer would not be what was asked for."""
@@ -146,7 +160,7 @@ class Reader:
 
         """
         if self._rest:
-            named = ", ".join(sorted(map(str, self._rest)))
+            named = ", ".join(sorted(f"{self._within}{name}" for name in self._rest))
             raise UsageError(f"unknown fields in the request: {named}")
 
 

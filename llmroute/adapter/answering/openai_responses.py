@@ -80,13 +80,11 @@ class OpenAIResponsesClients:
 
 
 def _fields(reader: Reader) -> dict[str, Any]:
-    config = Reader(reader.take("text", Mapping) or {})
-    form = config.take("format", Mapping)
-    config.drop("verbosity")
+    config, reasoning = reader.inner("text"), reader.inner("reasoning")
+    form, effort = config.take("format", Mapping), reasoning.take("effort", str)
+    config.warn("verbosity")
     config.end()
-    reasoning = Reader(reader.take("reasoning", Mapping) or {})
-    effort = reasoning.take("effort", str)
-    reasoning.drop("summary", "generate_summary", "mode", "context")
+    reasoning.warn("summary", "generate_summary", "mode", "context")
     reasoning.end()
     known, user = (reader.take(name, str) for name in ("safety_identifier", "user"))
     return {

@@ -161,12 +161,18 @@ class Calls:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """What is read of a whole answer, or of an event that meets `when`."""
+    """What is read of a whole answer, or of an event that meets `when`.
+
+    `exit_code` is the program's own after that event. With `last` the text is the answer only if
+    no other such text follows.
+    """
 
     when: Evaluate | None = None
     values: Mapping[str, Evaluate] = field(default_factory=dict)
     calls: Calls | None = None
     usage: tuple[tuple[str, Evaluate], ...] = ()
+    exit_code: int = 0
+    last: bool = False
 
     def value(self, name: str, scope: Any) -> Any:
         """Return what a field's expression finds, None where the file has none."""
@@ -190,7 +196,8 @@ class Reader:
     def over(self, base: Reader) -> Reader:
         """Return this reader with another one's fields where it has none of its own."""
         values = {**base.values, **self.values}
-        return Reader(self.when, values, self.calls or base.calls, self.usage or base.usage)
+        calls, usage = self.calls or base.calls, self.usage or base.usage
+        return Reader(self.when, values, calls, usage, self.exit_code, self.last)
 
 
 def _of_data(read: Evaluate) -> Evaluate:
@@ -220,6 +227,8 @@ def make_reader(maker: Maker, data: Mapping[str, Any], path: Path, scope: Any) -
         values,
         _calls(maker, data.get("tool_calls"), (*path, "tool_calls"), scope),
         tuple((name, made.evaluate) for name, made in counts.items() if made),
+        int(data.get("exit_code", 0)),
+        data.get("last") is True,
     )
 
 

@@ -37,6 +37,7 @@ class DeclaredDecoder:
 
     def __init__(self, rules: Rules, finish: Mapping[str, str]) -> None:
         self.done = False
+        self.exit_code = 0
         self.warnings: list[str] = []
         self._rules = rules
         self._names = finish
@@ -44,6 +45,7 @@ class DeclaredDecoder:
         self._usage = UsageCounts()
         self._finish: Any = None
         self._refused = False
+        self._held = ""
         self._head: tuple[str | None, str | None] = (None, None)
 
     def feed(self, event: StreamEvent) -> list[Chunk]:
@@ -70,7 +72,7 @@ class DeclaredDecoder:
         if reasoning := said(rule.value("reasoning", scope), "reasoning"):
             chunks.append(Chunk(reasoning=reasoning))
         if text := said(rule.value("text", scope), "text"):
-            chunks.append(Chunk(text=text))
+            chunks += self._told(text, last=rule.last)
         if refusal := said(rule.value("refusal", scope), "refusal"):
             self._refused = True
             chunks.append(Chunk(refusal=refusal))
@@ -82,6 +84,14 @@ class DeclaredDecoder:
         self._finish = rule.value("finish", scope) or self._finish
         self._leave_out(rule.value("left_out", scope))
         self.done = self.done or truthy(rule.value("done", scope))
+        self.exit_code = rule.exit_code or self.exit_code
+
+    def _told(self, text: str, *, last: bool) -> list[Chunk]:
+        """Give a text out, or hold it back: one that others follow was thinking aloud."""
+        if not last:
+            return [Chunk(text=text)]
+        before, self._held = self._held, text
+        return [Chunk(reasoning=f"{before}\n\n")] if before else []
 
     def _call(self, piece: CallPiece, chunks: list[Chunk]) -> None:
         found = self._calls.add(piece.number, piece.id, piece.name, piece.arguments)
@@ -102,7 +112,8 @@ class DeclaredDecoder:
             self.warnings += new
 
     def _end(self) -> list[Chunk]:
-        chunks = [Chunk(tool_call=piece) for piece in self._calls.finish()]
+        chunks = [Chunk(text=self._held)] if self._held else []
+        chunks += [Chunk(tool_call=piece) for piece in self._calls.finish()]
         chunks.append(Chunk(usage=self._usage.usage()))
         if self._finish is not None:
             reason = finish_of(self._finish, self._names, calls=self._calls, refusal=self._refused)

@@ -63,7 +63,7 @@ class _Source:
         self.wanted = wanted
         self.stream = stream
         self._said: Conversation | None = None
-        self.extras = dict(_extras(request.messages, target.id))
+        self.extras = list(_extras(request.messages, target.id))
 
     @property
     def said(self) -> Conversation:
@@ -78,11 +78,12 @@ class _Source:
         return "\n\n".join(block["text"] for block in self.said.system) or None
 
     def turns(self) -> list[Data]:
-        rewritten, names = self.said.ids.rewritten, self._names()
+        rewritten, extras = self.said.ids.rewritten, iter(self.extras)
+        names: dict[str, str] = {}
         return [
             {
                 "role": turn["role"],
-                "parts": [_part(block, rewritten, names, self.extras) for block in turn["content"]],
+                "parts": [_part(block, rewritten, names, extras) for block in turn["content"]],
             }
             for turn in self.said.turns
         ]
@@ -98,8 +99,9 @@ class _Source:
         return f"{system}\n\n{said}" if system else said
 
     def messages(self) -> list[Data]:
-        names = self._names()
-        return [_message(message, names, self.extras) for message in self.request.messages]
+        names: dict[Any, str] = {}
+        extras = iter(self.extras)
+        return [_message(message, names, extras) for message in self.request.messages]
 
     def tools(self) -> list[Data]:
         if self.request.tool_choice == "none" and "tool_choice" not in self.wanted:
@@ -130,10 +132,6 @@ class _Source:
     def schema_name(self) -> Any:
         return ((self.request.response_format or {}).get("json_schema") or {}).get("name")
 
-    def _names(self) -> dict[str, str]:
-        calls = (call for message in self.request.messages for call in tool_calls_of(message))
-        return {call_id: name for call_id, name, _ in calls}
-
 
 _GO_ON = "Write the assistant's next message, and nothing else."
 _FIELDS: Mapping[str, Callable[[_Source], Any]] = {
@@ -153,23 +151,26 @@ _FIELDS: Mapping[str, Callable[[_Source], Any]] = {
 }
 
 
-def _extras(messages: Iterable[Message], target: str) -> Iterator[tuple[Any, Data]]:
-    """Yield what calls carry beside their arguments, by id; signatures of other targets do not."""
+def _extras(messages: Iterable[Message], target: str) -> Iterator[Data]:
+    """Yield what each call carries beside its arguments; signatures of other targets do not.
+
+    In order: ids may come again, from servers that count the calls of each answer anew.
+    """
     for message in messages:
         signed = {own.place: own.block.get("signature") for own in own_blocks(message, target)}
         for number, call in enumerate(message.get("tool_calls") or ()):
             if isinstance(call, Mapping):
                 extra = {"number": number, "signature": signed.get(number)}
-                yield call.get("id"), {**extra, "extra_content": call.get("extra_content")}
+                yield {**extra, "extra_content": call.get("extra_content")}
 
 
 def _part(
     block: Mapping[str, Any],
     rewritten: Mapping[str, str],
-    names: Mapping[str, str],
-    extras: Mapping[Any, Any],
+    names: dict[str, str],
+    extras: Iterator[Data],
 ) -> Data:
-    """Return a part of a turn made of one of `Conversation`'s blocks."""
+    """Return a part of a turn made of one of `Conversation`'s blocks; `names` are those so far."""
     kind = block["type"]
     if kind == "text":
         return {"type": "text", "text": block["text"]}
@@ -177,11 +178,12 @@ def _part(
         source = block["source"]
         return _image(source.get("media_type", ""), source.get("data", ""), source.get("url", ""))
     if kind == "tool_use":
-        call_id = rewritten.get(block["id"], block["id"])
-        return {"type": "tool_call", **_call(call_id, block["name"], block["input"], extras)}
-    call_id = rewritten.get(block["tool_use_id"], block["tool_use_id"])
-    text = _joined(block.get("content", ()))
-    return {"type": "tool_result", "id": call_id, "name": names.get(call_id), "text": text}
+        call_id, name = rewritten.get(block["id"], block["id"]), block["name"]
+        names[block["id"]] = name
+        return {"type": "tool_call", **_call(call_id, name, block["input"], next(extras))}
+    wire_id = block["tool_use_id"]
+    known = {"id": rewritten.get(wire_id, wire_id), "name": names.get(wire_id)}
+    return {"type": "tool_result", **known, "text": _joined(block.get("content", ()))}
 
 
 def _joined(blocks: Sequence[Mapping[str, Any]]) -> str:
@@ -198,9 +200,8 @@ def _image(media_type: str, data: str, url: str) -> Data:
     return {"type": "image", **known, "href": href}
 
 
-def _call(call_id: str, name: str, args: Mapping[str, Any], extras: Mapping[Any, Any]) -> Data:
-    written = {"id": call_id, "name": name, "arguments": compact(args), "args": args}
-    return {**written, **extras.get(call_id, {})}
+def _call(call_id: str, name: str, args: Mapping[str, Any], extra: Data) -> Data:
+    return {"id": call_id, "name": name, "arguments": compact(args), "args": args, **extra}
 
 
 def _text(message: Message) -> str:
@@ -208,13 +209,13 @@ def _text(message: Message) -> str:
     return "".join(text_of(part, message) for part in parts if part.get("type") != "image_url")
 
 
-def _message(message: Message, names: Mapping[str, str], extras: Mapping[Any, Any]) -> Data:
+def _message(message: Message, names: dict[Any, str], extras: Iterator[Data]) -> Data:
     role = "system" if message["role"] == "developer" else message["role"]
     call_id = message.get("tool_call_id")
-    calls = [
-        _call(known, name, arguments_object(arguments, name), extras)
-        for known, name, arguments in tool_calls_of(message)
-    ]
+    calls = []
+    for known, name, arguments in tool_calls_of(message):
+        names[known] = name
+        calls.append(_call(known, name, arguments_object(arguments, name), next(extras)))
     return {
         "role": role,
         "text": _text(message) or None,

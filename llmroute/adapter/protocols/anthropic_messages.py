@@ -17,7 +17,14 @@ from llmroute.adapter.protocols.anthropic_thinking import think
 from llmroute.adapter.protocols.anthropic_words import USAGE, finish_of, refusal_of, tool_call
 from llmroute.adapter.protocols.base import Encoded, Judge, ProviderError
 from llmroute.adapter.protocols.content import incapable, refused
-from llmroute.adapter.protocols.extract import malformed, mapping, pick, text, usage_from
+from llmroute.adapter.protocols.extract import (
+    CITED,
+    malformed,
+    mapping,
+    pick,
+    text,
+    usage_from,
+)
 from llmroute.adapter.protocols.fields import (
     check_choice,
     merged,
@@ -120,7 +127,8 @@ def _sealed(blocks: list[Mapping[str, Any]], target: str) -> Iterator[Mapping[st
 def _left_out(blocks: list[Mapping[str, Any]]) -> list[str]:
     known = _HIDDEN | {"text", "tool_use"}
     kinds = {str(b.get("type")) for b in blocks} - known
-    return [f"a block of type {kind} was left out of the answer" for kind in sorted(kinds)]
+    cited = [CITED] if any(block.get("citations") for block in blocks) else []
+    return cited + [f"a block of type {kind} was left out of the answer" for kind in sorted(kinds)]
 
 
 def _fields(target: Target) -> Mapping[str, str]:
@@ -177,6 +185,8 @@ def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
         raise refused("a tool needs function.name")
     kept = {key: function[key] for key in ("description", "strict") if function.get(key)}
     schema = tool_schema(function.get("parameters"))
+    if "strict" in kept:  # held to the same subset as an answer's schema
+        schema = output_schema(schema)
     cached = {"cache_control": tool["cache_control"]} if "cache_control" in tool else {}
     return {"name": function["name"], **kept, "input_schema": schema, **cached}
 

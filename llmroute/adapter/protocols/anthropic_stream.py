@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from llmroute.adapter.framing import StreamEvent
 from llmroute.adapter.opaque import seal
 from llmroute.adapter.protocols.anthropic_words import USAGE, finish_of, refusal_of, tool_call
 from llmroute.adapter.protocols.base import ProviderError
-from llmroute.adapter.protocols.extract import malformed, mapping, parse_event, text, usage_from
+from llmroute.adapter.protocols.extract import (
+    CITED,
+    malformed,
+    mapping,
+    parse_event,
+    text,
+    usage_from,
+)
 from llmroute.types import Chunk, FinishReason, ToolCallDelta
 
 __all__ = ["AnthropicDecoder"]
@@ -25,6 +32,8 @@ class _Call:
 
 class AnthropicDecoder:
     """Reads one stream. Unknown events are ignored, as the protocol demands."""
+
+    exit_code: ClassVar[int] = 0
 
     def __init__(self) -> None:
         self.done = False
@@ -107,6 +116,8 @@ class AnthropicDecoder:
                 return [Chunk(reasoning=thought)] if thought else []
             case "signature_delta":
                 self._thought(index, "signature", text(delta.get("signature"), "signature"))
+            case "citations_delta" if CITED not in self.warnings:
+                self.warnings.append(CITED)
             case "input_json_delta":
                 return self._arguments(index, text(delta.get("partial_json"), "partial_json"))
         return []

@@ -1,8 +1,9 @@
 """Reasoning effort as Anthropic's `thinking` and `output_config.effort`, by a model's own types.
 
 Models with `adaptive` thinking take an effort. Older ones take `enabled` with a budget of tokens
-instead, which must leave room for the answer and goes with few other things. Sources: Anthropic's
-API reference and typed SDK models; the budgets of low, medium and high are LiteLLM's.
+instead, which must leave room for the answer. Models that know `enabled` refuse a forced tool
+beside thoughts of either kind, and nearly all sampling parameters. Sources: Anthropic's API
+reference, typed SDK models and error messages; the budgets of low, medium and high are LiteLLM's.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ _BUDGETS: Mapping[str, int] = {
 _THOUGHTS = ("thinking", "redacted_thinking")
 #: Types that stand for the effort `none`, the nearest first.
 _OFF = ("disabled", "between_tools")
+#: Least value of the sampling parameters that a model takes while it thinks.
+_WHILE_THINKING: Mapping[str, float] = {"temperature": 1, "top_p": 0.95}
+_FORCED = "where it is made to call a tool"
 
 
 def think(body: dict[str, Any], request: Request, target: Target) -> list[str]:
@@ -52,9 +56,22 @@ def _adaptive(body: dict[str, Any], request: Request, target: Target) -> list[st
         body["thinking"] = {"type": "disabled"}
     elif effort is not None:
         put(body, "output_config.effort", effort)
-        if target.wire.default_effort == "none" and "adaptive" in (target.wire.thinking or ()):
-            body["thinking"] = {"type": "adaptive"}
+        types = target.wire.thinking or ()
+        if target.wire.default_effort == "none" and "adaptive" in types:
+            if "enabled" in types and request.tools and forced_tool(request):
+                return [*warnings, f"thinking was left off: {target.id} does not think {_FORCED}"]
+            warnings += _asked_to_think(body, target, type="adaptive")
     return warnings
+
+
+def _asked_to_think(body: dict[str, Any], target: Target, **thinking: Any) -> list[str]:
+    """Let a model think that does so only when asked, without what it does not take meanwhile."""
+    body["thinking"] = thinking
+    low = [name for name, least in _WHILE_THINKING.items() if body.get(name, least) < least]
+    for name in low:
+        del body[name]
+    why = f"{target.id} does not take less while it thinks"
+    return [f"{name} below {_WHILE_THINKING[name]} was dropped: {why}" for name in low]
 
 
 def _budget(body: dict[str, Any], effort: str, request: Request, target: Target) -> list[str]:
@@ -63,10 +80,7 @@ def _budget(body: dict[str, Any], effort: str, request: Request, target: Target)
     if why := _obstacle(body, request):
         return [f"reasoning_effort was dropped: {target.id} does not think {why}"]
     tokens = min(_BUDGETS[effort], body["max_tokens"] - 1)
-    body["thinking"] = {"type": "enabled", "budget_tokens": tokens}
-    if body.pop("temperature", 1) != 1:
-        return [f"temperature was dropped: {target.id} takes none while it thinks"]
-    return []
+    return _asked_to_think(body, target, type="enabled", budget_tokens=tokens)
 
 
 def _obstacle(body: Mapping[str, Any], request: Request) -> str:
@@ -75,7 +89,7 @@ def _obstacle(body: Mapping[str, Any], request: Request) -> str:
     if body["max_tokens"] <= _LEAST:
         return f"within {body['max_tokens']} tokens"
     if request.tools and forced_tool(request):
-        return "where it is made to call a tool"
+        return _FORCED
     if turns[-1]["role"] == "assistant":
         return "in the middle of an answer"
     last = [turn for turn in turns[-2:-1] if turns[-1]["content"][0]["type"] == "tool_result"]

@@ -41,6 +41,11 @@ class Decoder(Protocol):
     done: bool
     warnings: list[str]
 
+    @property
+    def exit_code(self) -> int:
+        """The exit code that goes with the answer, where a program gave it; mostly 0."""
+        ...
+
     def feed(self, event: StreamEvent) -> list[Chunk]:
         """Take one event and return what it says.
 

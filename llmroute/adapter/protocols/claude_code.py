@@ -143,6 +143,8 @@ def _checked(blocks: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]
 class ClaudeCodeDecoder:
     """Reads one run of the CLI; the `result` line ends it."""
 
+    exit_code: ClassVar[int] = 0
+
     def __init__(self) -> None:
         self.done = False
         self.warnings: list[str] = []

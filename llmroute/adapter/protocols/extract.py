@@ -10,8 +10,19 @@ from llmroute.adapter.jsontext import JsonError, parse
 from llmroute.errors import ErrorKind, TargetError
 from llmroute.types import Usage
 
-__all__ = ["UsagePaths", "malformed", "mapping", "parse_event", "pick", "text", "usage_from"]
+__all__ = [
+    "CITED",
+    "UsagePaths",
+    "malformed",
+    "mapping",
+    "parse_event",
+    "pick",
+    "text",
+    "usage_from",
+]
 
+#: The warning of an answer whose sources have no place in the canonical one.
+CITED = "citations were left out of the answer"
 
 #: Counts that a bill adds up.
 _COUNTS = ("input", "output", "cached", "cache_written", "cache_written_1h")

@@ -58,6 +58,9 @@ def _why_not(name: str, request: Request, target: Target, table: Mapping[str, st
         return f"{target.id} rejects it unless the reasoning effort is none"
     if name not in table and name not in rules.rename:
         return "the protocol has no such parameter"
+    given = (other for other in rules.exclusive if getattr(request, other) not in (None, ()))
+    if name in rules.exclusive and (first := next(given)) != name:
+        return f"{target.id} does not take it beside {first}"
     return ""
 
 

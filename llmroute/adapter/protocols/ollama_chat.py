@@ -125,6 +125,8 @@ class OllamaChat:
 class OllamaDecoder:
     """Reads one stream; the line with `done` ends it."""
 
+    exit_code: ClassVar[int] = 0
+
     def __init__(self) -> None:
         self.done = False
         self.warnings: list[str] = []

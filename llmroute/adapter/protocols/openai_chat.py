@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 
 from llmroute.adapter.framing import StreamEvent
 from llmroute.adapter.protocols.base import Encoded, Judge, ProviderError
-from llmroute.adapter.protocols.chat_messages import chat_messages
+from llmroute.adapter.protocols.chat_messages import chat_messages, unmarked
 from llmroute.adapter.protocols.extract import (
+    CITED,
     UsagePaths,
     malformed,
     mapping,
@@ -74,14 +75,11 @@ class OpenAIChat:
     def encode(self, request: Request, target: Target, *, stream: bool) -> Encoded:
         """Write a request; see `WireProtocol.encode`."""
         check_choice(request, target)
-        body: dict[str, Any] = {
-            "model": target.upstream,
-            "messages": chat_messages(request.messages),
-            "stream": stream,
-        }
-        if stream:
+        messages, warnings = chat_messages(request.messages, target)
+        body: dict[str, Any] = {"model": target.upstream, "messages": messages, "stream": stream}
+        if stream and "stream_options" not in target.wire.reject:
             body["stream_options"] = {"include_usage": True}
-        warnings = write_fields(body, request, target, FIELDS)
+        warnings += write_fields(body, request, target, FIELDS)
         effort, effort_warnings = effort_of(request, target)
         if effort is not None:
             body["reasoning_effort"] = effort
@@ -90,7 +88,7 @@ class OpenAIChat:
             warnings += loosened
         body = merged(body, target.provider.endpoint.body)
         warnings += effort_warnings + _tools(body, request, target)
-        return Encoded("/chat/completions", body, warnings=tuple(warnings))
+        return Encoded("/chat/completions", body, warnings=tuple(dict.fromkeys(warnings)))
 
     def decode(self, body: Any, target: Target) -> Response:
         """Read a whole answer; see `WireProtocol.decode`."""
@@ -109,6 +107,7 @@ class OpenAIChat:
             tool_calls=calls,
             reasoning=_reasoning(message) or None,
             refusal=refusal,
+            warnings=(CITED,) if message.get("annotations") else (),
         )
 
     def decoder(self) -> OpenAIChatDecoder:
@@ -118,6 +117,8 @@ class OpenAIChat:
 
 class OpenAIChatDecoder:
     """Reads one stream; `[DONE]` ends it."""
+
+    exit_code: ClassVar[int] = 0
 
     def __init__(self) -> None:
         self.done = False
@@ -167,6 +168,8 @@ class OpenAIChatDecoder:
         if refusal := text(delta.get("refusal"), "refusal"):
             self._refused = True
             chunks.append(Chunk(refusal=refusal))
+        if delta.get("annotations"):
+            self.warnings = [CITED]
         for call in _wire_calls(delta):
             index, function = call.get("index"), call.get("function") or {}
             pieces = self._calls.add(
@@ -204,7 +207,8 @@ def finish_of(value: Any, calls: Any, refusal: Any) -> FinishReason:
 def _tools(body: dict[str, Any], request: Request, target: Target) -> list[str]:
     if not request.tools:
         return []
-    body["tools"], warnings = openai_tools(request.tools)
+    tools, warnings = openai_tools(request.tools)
+    body["tools"] = [unmarked(tool, target, warnings) for tool in tools]
     if request.tool_choice is not None:
         body["tool_choice"] = request.tool_choice
     if request.parallel_tool_calls is not None:

@@ -108,7 +108,7 @@ class Items:
             self._called.add(call_id)
             call = {"type": "function_call", "call_id": self._wire_id(call_id), "name": name}
             parts.append({**call, "arguments": arguments})
-        self.input += restored(parts, message, self._target) if parts else parts
+        self.input += _followed(restored(parts, message, self._target))
 
     def _result(self, message: Message) -> Item:
         call_id = message.get("tool_call_id")
@@ -153,6 +153,15 @@ class Items:
     def _warn(self, warning: str) -> None:
         if warning not in self.warnings:
             self.warnings.append(warning)
+
+
+def _followed(items: Sequence[Item]) -> Sequence[Item]:
+    """Return items without reasoning that nothing follows, which is answered with 400.
+
+    Several texts of one answer are one here, so that what came between them is last.
+    """
+    last = next((n for n, item in enumerate(reversed(items)) if item["type"] != "reasoning"), None)
+    return () if last is None else items[: len(items) - last]
 
 
 def _image(part: Mapping[str, Any]) -> Item:

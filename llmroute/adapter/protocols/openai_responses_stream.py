@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from llmroute.adapter.framing import StreamEvent
 from llmroute.adapter.opaque import seal
@@ -55,6 +55,8 @@ class _Call:
 
 class OpenAIResponsesDecoder:
     """Reads one stream. Unknown events are ignored."""
+
+    exit_code: ClassVar[int] = 0
 
     def __init__(self) -> None:
         self.done = False

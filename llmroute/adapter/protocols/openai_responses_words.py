@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmroute.adapter.protocols.base import ProviderError
-from llmroute.adapter.protocols.extract import UsagePaths, malformed, mapping, pick, text
+from llmroute.adapter.protocols.extract import CITED, UsagePaths, malformed, mapping, pick, text
 from llmroute.adapter.protocols.toolcalls import new_call_id
 from llmroute.types import FinishReason, ToolCall
 
@@ -90,14 +90,11 @@ def pieces_of(item: Item) -> Iterator[Piece]:
 def left_out(items: Sequence[Item]) -> list[str]:
     """Return warnings about items and parts that an answer cannot say."""
     kinds = {str(item.get("type")) for item in items} - _ITEMS
-    parts = {
-        str(pick(part, "type"))
-        for item in items
-        if item.get("type") == "message"
-        for part in item.get("content") or ()
-    }
-    kinds |= parts - _FIELD.keys()
-    return [f"an item of type {kind} was left out of the answer" for kind in sorted(kinds)]
+    messages = (item for item in items if item.get("type") == "message")
+    parts = [part for message in messages for part in message.get("content") or ()]
+    kinds |= {str(pick(part, "type")) for part in parts} - _FIELD.keys()
+    cited = [CITED] if any(pick(part, "annotations") for part in parts) else []
+    return cited + [f"an item of type {kind} was left out of the answer" for kind in sorted(kinds)]
 
 
 def opaque_of(items: Sequence[Item]) -> Iterator[tuple[int, Item]]:

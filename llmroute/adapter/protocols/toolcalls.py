@@ -1,8 +1,8 @@
 """Putting streamed tool calls together, from servers that count badly.
 
 Seen on the wire: the index missing, the same index used for the next call, a whole call sent
-twice, ids left out or repeated in every fragment, empty names in fragments. Whatever arrives,
-two calls never become one.
+twice, ids left out, repeated or made anew in every fragment, empty names in fragments. Whatever
+arrives, two calls never become one: each begins with its name.
 """
 
 from __future__ import annotations
@@ -92,15 +92,16 @@ class ToolCallAssembler:
 
     @staticmethod
     def _starts_anew(call: _Call, call_id: str | None, name: str | None) -> bool:
+        if not name:
+            return False
         if call.given_id is None:
-            return bool(name) and call.complete()
+            return call.complete()
         return call_id is not None and call_id != call.given_id
 
     def _without_index(self, call_id: str | None, name: str | None) -> _Call | None:
-        if call_id:
-            return next((c for c in self._calls if c.given_id == call_id), None)
-        if name or not self._calls:
-            return None
+        known = next((c for c in self._calls if call_id and c.given_id == call_id), None)
+        if known is not None or name or not self._calls:
+            return known
         return self._calls[-1]
 
     def _start(

@@ -10,7 +10,7 @@ ids are rewritten where they hold characters that the wire refuses.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from llmroute.adapter.opaque import restored
@@ -37,21 +37,38 @@ _SYSTEM = ("system", "developer")
 
 
 class ToolIds:
-    """Rewrites tool ids to the characters that Anthropic takes, never two to one."""
+    """Names tool calls on the wire: each call by its own id, in the characters Anthropic takes.
+
+    Some servers count the calls of each answer from the start, so that a conversation holds the
+    same id again. Anthropic wants ids that are unique.
+    """
 
     def __init__(self) -> None:
-        self._wire: dict[str, str] = {}
         self._original: dict[str, str] = {}
+        self._latest: dict[str, str] = {}
+        self._open: dict[str, str] = {}
 
-    def wire(self, original: str) -> str:
-        """Return the id on the wire; the same for the same id."""
-        if original not in self._wire:
-            plain = _FORBIDDEN.sub("_", original) or "call"
-            name, number = plain, 2
-            while name in self._original:
-                name, number = f"{plain}_{number}", number + 1
-            self._wire[original], self._original[name] = name, original
-        return self._wire[original]
+    def called(self, original: str) -> str:
+        """Return the id of a new call on the wire."""
+        plain = _FORBIDDEN.sub("_", original) or "call"
+        name, number = plain, 2
+        while name in self._original:
+            name, number = f"{plain}_{number}", number + 1
+        self._original[name] = self._open[name] = original
+        return name
+
+    def answered(self, original: str) -> str:
+        """Return the id on the wire of the first such call that has no result yet."""
+        waiting = (name for name, told in self._open.items() if told == original)
+        name = next(waiting, None) or self._latest[original]
+        self._open.pop(name, None)
+        self._latest[original] = name
+        return name
+
+    @property
+    def unanswered(self) -> Collection[str]:
+        """The callers' ids of calls without a result."""
+        return self._open.values()
 
     @property
     def rewritten(self) -> Mapping[str, str]:
@@ -84,11 +101,10 @@ class Conversation:
         self.system: list[Block] = []
         self.turns: list[dict[str, Any]] = []
         self._called: set[str] = set()
-        self._answered: set[str] = set()
         for message in messages:
             check_fields(message, self.warnings)
             self._add(message)
-        check_answered(self._called - self._answered)
+        check_answered(self.ids.unanswered)
         self._order_results()
         self._say_late(system_turns)
         if not self.turns:
@@ -120,20 +136,14 @@ class Conversation:
         blocks = [b for part in parts_of(message) if (b := _text_block(part, message))]
         if not blocks and message.get("refusal"):
             blocks = [{"type": "text", "text": str(message["refusal"])}]
-        calls = list(tool_calls_of(message))
+        calls = zip(tool_calls_of(message), message.get("tool_calls") or (), strict=True)
         if not self._is_assistants_turn():
-            check_answered(self._called - self._answered)
-            self._called, self._answered = set(), set()
-        for call_id, name, arguments in calls:
+            check_answered(self.ids.unanswered)
+            self._called = set()
+        for (call_id, name, arguments), call in calls:
             self._called.add(call_id)
-            blocks.append(
-                {
-                    "type": "tool_use",
-                    "id": self.ids.wire(call_id),
-                    "name": name,
-                    "input": arguments_object(arguments, name),
-                }
-            )
+            made = {"type": "tool_use", "id": self.ids.called(call_id), "name": name}
+            blocks.append({**made, "input": arguments_object(arguments, name), **_cached(call)})
         if blocks:
             self._turn("assistant").extend(restored(blocks, message, self._target))
 
@@ -144,9 +154,11 @@ class Conversation:
         call_id = message.get("tool_call_id")
         if not isinstance(call_id, str) or call_id not in self._called:
             raise refused(f"a tool message answers {call_id!r}, which the assistant did not call")
-        self._answered.add(call_id)
-        block: Block = {"type": "tool_result", "tool_use_id": self.ids.wire(call_id)}
+        block: Block = {"type": "tool_result", "tool_use_id": self.ids.answered(call_id)}
         content = [b for part in parts_of(message) if (b := _block(part, message))]
+        for part in content:  # a mark of a cache must stand at the result itself
+            block |= _cached(part)
+            part.pop("cache_control", None)
         return {**block, "content": content} if content else block
 
     def _turn(self, role: str) -> list[Block]:

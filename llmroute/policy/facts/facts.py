@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -207,9 +207,11 @@ class Facts:
         return Text("")
 
 
-def _parts(message: Message) -> list[Mapping[str, Any]]:
+def _parts(message: Message) -> Sequence[Mapping[str, Any]]:
     content = message.get("content")
-    return content if isinstance(content, list) else []
+    if not isinstance(content, list | tuple):
+        return ()
+    return [part for part in content if isinstance(part, Mapping)]
 
 
 def _text(message: Message) -> str:
@@ -219,5 +221,5 @@ def _text(message: Message) -> str:
     return text + "".join(str(c.get("function", {})) for c in calls) if calls else text
 
 
-def _joined(parts: list[Mapping[str, Any]]) -> str:
+def _joined(parts: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(str(part.get("text", "")) for part in parts if part.get("type") == "text")

@@ -14,6 +14,7 @@ _WITHOUT_SAMPLING = "2026-10-21"
 _VERSIONS = ("2023-06-01", _WITHOUT_SAMPLING)
 _SAMPLING = ("temperature", "top_k", "top_p")
 _LEAST_BUDGET = 1024
+_LEAST_TOP_P = 0.95
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _COUNTED = frozenset(
     {
@@ -98,6 +99,11 @@ class Checks:
     def _sampling(self) -> None:
         if not 0 <= (self._body.get("temperature") or 0) <= 1:
             raise self._refuse("temperature: Input should be less than or equal to 1")
+        if all(self._body.get(name) is not None for name in ("temperature", "top_p")):
+            raise self._refuse(
+                "`temperature` and `top_p` cannot both be specified for this model. Please use "
+                "only one."
+            )
         if any(not one.strip() for one in self._body.get("stop_sequences") or ()):
             raise self._refuse("stop_sequences: each stop sequence must contain non-whitespace")
 
@@ -122,10 +128,16 @@ class Checks:
             raise self._refuse("thinking.enabled.budget_tokens: Input should be at least 1024")
         if budget >= self._body.get("max_tokens", 0):
             raise self._refuse("`max_tokens` must be greater than `thinking.budget_tokens`.")
+
+    def _beside_thoughts(self) -> None:
         if (self._body.get("tool_choice") or {}).get("type") in ("any", "tool"):
             raise self._refuse("Thinking may not be enabled when tool_choice forces tool use.")
         if self._body.get("temperature", 1) != 1:
-            raise self._refuse("`temperature` may only be set to 1 when thinking is enabled.")
+            raise self._refuse(
+                "`temperature` may only be set to 1 when thinking is enabled or in adaptive mode."
+            )
+        if self._body.get("top_p", 1) < _LEAST_TOP_P:
+            raise self._refuse("`top_p` must be at least 0.95 or unset when thinking is enabled.")
 
     def _thinking(self, model: Model) -> None:
         kind = (self._body.get("thinking") or {}).get("type")
@@ -133,6 +145,8 @@ class Checks:
             raise self._refuse(f'"thinking.type.{kind}" is not supported for this model.')
         if kind == "enabled":
             self._budget()
+        if kind in ("enabled", "adaptive") and "enabled" in model.thinking:
+            self._beside_thoughts()
         effort = (self._body.get("output_config") or {}).get("effort")
         if effort is not None and effort not in model.efforts:
             raise self._refuse(f'output_config.effort: "{effort}" is not supported by this model.')

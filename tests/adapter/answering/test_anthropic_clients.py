@@ -9,6 +9,7 @@ from llmroute.adapter.opaque import seal
 from llmroute.errors import ErrorKind, RouteFailed, TargetError, UsageError
 from llmroute.types import Chunk, Response, ToolCall, ToolCallDelta, Usage
 from tests.adapter.answering.parts import events, stamp
+from tests.adapter.wire import encoded
 
 PNG = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "QUJD"}}
 ASK = {"model": "balanced", "max_tokens": 64, "messages": [{"role": "user", "content": "q"}]}
@@ -16,6 +17,12 @@ ASK = {"model": "balanced", "max_tokens": 64, "messages": [{"role": "user", "con
 
 def asked(**more):
     return AnthropicMessagesClients(stamp()).read({**ASK, **more})
+
+
+def document(**more):
+    pdf = {**PNG["source"], "media_type": "application/pdf"}
+    block = {"type": "document", "source": pdf, **more}
+    return {"messages": [{"role": "user", "content": [block]}]}
 
 
 def messages(*turns, **more):
@@ -43,6 +50,44 @@ def test_cached_system_blocks_stay_apart_with_their_marks():
     cached = {"type": "text", "text": "A", "cache_control": {"type": "ephemeral"}}
     system = messages({"role": "user", "content": "q"}, system=[cached])[0]
     assert system["content"] == [cached]
+
+
+MARK = {"type": "ephemeral", "ttl": "1h"}
+USE = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
+
+
+def test_marks_of_caches_stay_on_calls_and_their_results():
+    result = {"type": "tool_result", "tool_use_id": "t", "content": "1", "cache_control": MARK}
+    inside = [{"type": "text", "text": "1", "cache_control": MARK}]
+    asking = {"role": "assistant", "content": [{**USE, "cache_control": MARK}]}
+    for told in (result, {"type": "tool_result", "tool_use_id": "t", "content": inside}):
+        _, called, answered = messages(
+            *ASK["messages"], asking, {"role": "user", "content": [told]}
+        )
+        assert called["tool_calls"][0]["cache_control"] == MARK
+        assert answered == {"role": "tool", "tool_call_id": "t", "content": inside}
+        conversation = asked(
+            messages=[*ASK["messages"], asking, {"role": "user", "content": [told]}]
+        )
+        turns = encoded("anthropic-messages", conversation.request).body["messages"]
+        assert turns[1]["content"] == asking["content"]
+        plain = {"type": "text", "text": "1"}
+        assert turns[2]["content"] == [{**result, "content": [plain]}]
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        {"role": "user", "content": "q"},
+        {"role": "user", "content": [PNG, {"type": "text", "text": "q"}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "q"}]},
+    ],
+)
+def test_the_mark_of_a_whole_request_stands_at_its_end(last):
+    before = ({"role": "user", "content": "?"}, {"role": "assistant", "content": [USE]})
+    found = messages(*before, last, cache_control=MARK)
+    assert found[0] == {"role": "user", "content": "?"}
+    assert found[-1]["content"][-1] == {"type": "text", "text": "q", "cache_control": MARK}
 
 
 def test_a_failed_tool_says_so():  # T47
@@ -150,6 +195,8 @@ def test_labels_for_policies_come_in_an_object_of_their_own():
         ),
         ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "runs at one"),
         ({"mcp_servers": [{"url": "x"}]}, "mcp_servers cannot be routed"),
+        (document(citations={"enabled": True}), "citations and context of a document"),
+        (document(context="A contract."), "citations and context of a document"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(more, said):
@@ -159,6 +206,8 @@ def test_what_cannot_be_meant_is_refused(more, said):
 
 def test_what_nobody_obeys_is_warned_of():
     assert asked(top_k=5).warnings == ("top_k was dropped: llmroute does not pass it on",)
+    shown = asked(thinking={"type": "adaptive", "display": "summarized"}).warnings
+    assert shown == ("thinking.display was dropped: llmroute does not pass it on",)
 
 
 def answer(**fields):
@@ -215,6 +264,36 @@ def written(*chunks, end=True):
 
 def call(index, arguments, name=None):
     return Chunk(tool_call=ToolCallDelta(index, f"c{index}" if name else None, name, arguments))
+
+
+def cut_in_arguments(finish, *arguments):
+    calls = tuple(ToolCall(f"c{n}", "f", text) for n, text in enumerate(arguments))
+    return Response(None, finish, Usage(), "m", "p/m", tool_calls=calls)
+
+
+def test_a_call_that_was_cut_in_its_arguments_is_left_out():
+    response = cut_in_arguments("length", '{"a": 1}', '{"a": "hel')
+    answer = AnthropicMessagesClients(stamp()).answer(response, asked())
+    assert answer["content"] == [{"type": "tool_use", "id": "c0", "name": "f", "input": {"a": 1}}]
+    assert answer["stop_reason"] == "max_tokens"
+    assert answer["llmroute"]["warnings"] == [
+        "the call of f was left out: it was cut in its arguments"
+    ]
+
+
+@pytest.mark.parametrize("arguments", ['{"a": ', "[1]", '"x"'])
+def test_arguments_that_are_no_object_are_an_error(arguments):
+    response = cut_in_arguments("tool_calls", arguments)
+    with pytest.raises(TargetError, match="the call of f are not a JSON object") as found:
+        AnthropicMessagesClients(stamp()).answer(response, asked())
+    assert (found.value.kind, found.value.target) == (ErrorKind.MALFORMED, "p/m")
+
+
+@pytest.mark.parametrize("arguments", ["", "null", "{}"])
+def test_no_arguments_are_an_empty_object(arguments):
+    response = cut_in_arguments("tool_calls", arguments)
+    answer = AnthropicMessagesClients(stamp()).answer(response, asked())
+    assert answer["content"][0]["input"] == {}
 
 
 def test_parallel_calls_are_written_one_after_the_other():  # T55

@@ -112,6 +112,14 @@ def test_prompts_are_never_cut_and_that_is_said():
     assert asked(truncation="auto").warnings == ("truncation was dropped: prompts are never cut",)
 
 
+def test_what_nobody_obeys_is_warned_of_by_its_place():
+    found = asked(reasoning={"effort": "low", "summary": "auto"}, text={"verbosity": "low"})
+    told = "was dropped: llmroute does not pass it on"
+    assert found.warnings == (f"text.verbosity {told}", f"reasoning.summary {told}")
+    with pytest.raises(UsageError, match=r"in the request: reasoning\.wat"):
+        asked(reasoning={"wat": 1})
+
+
 def answer(**fields):
     fields = {"text": "x", "finish_reason": "stop", "usage": Usage(), "model": "m", **fields}
     return OpenAIResponsesClients(stamp()).answer(Response(**fields), asked(instructions="S"))

@@ -156,3 +156,100 @@ def test_a_recorded_run_of_codex() -> None:
     assert answer.id == "01a20573-452e-7a92-9090-a7dea1e06ede"
     usage = answer.usage
     assert (usage.input, usage.cached, usage.output, usage.reasoning) == (1000, 300, 42, 30)
+
+
+#: A run of codex 0.171 whose connection broke after the whole text.
+TOLD_AGAIN = """\
+{"type":"thread.started","thread_id":"01a227d7-e049-73f0-be0b-c00827148678"}
+{"type":"turn.started"}
+{"type":"item.completed","item":{"id":"item_0","type":"agent_message","text":"Hello."}}
+{"type":"error","message":"Reconnecting... 1/2 (stream disconnected before completion: stream \
+closed before response.completed)"}
+{"type":"item.completed","item":{"id":"item_1","type":"agent_message","text":"Hello there."}}
+{"type":"turn.completed","usage":{"input_tokens":9,"output_tokens":3}}
+"""
+
+
+def test_only_the_last_text_of_codex_is_the_answer() -> None:
+    decoder, framer = protocol_of("codex-exec").decoder(), NdjsonFramer()
+    chunks = [c for event in framer.feed(TOLD_AGAIN.encode()) for c in decoder.feed(event)]
+    answer = collect(chunks, target_of("codex-exec"))
+    assert (answer.text, answer.reasoning) == ("Hello there.", "Hello.\n\n")
+    assert [chunk.text for chunk in chunks if chunk.text] == ["Hello there."]
+
+
+#: A run of codex 0.171 whose answer was cut; the exit code was 1.
+CUT = """\
+{"type":"thread.started","thread_id":"01a227d4-b47e-7372-b36a-940a57ff9549"}
+{"type":"turn.started"}
+{"type":"item.completed","item":{"id":"item_0","type":"agent_message","text":"Hello there."}}
+{"type":"error","message":"Incomplete response returned, reason: max_output_tokens"}
+{"type":"turn.failed","error":{"message":"Incomplete response returned, reason: max_output_tokens"}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("printed", "code", "kind"),
+    [
+        (CUT, 1, None),
+        (CUT, 2, "unavailable"),
+        (RECORDED, 1, "unavailable"),
+        (CUT.replace("max_output_tokens", "content_filter"), 1, "policy"),
+    ],
+)
+def test_the_exit_code_of_a_cut_answer(
+    printed: str, code: int, kind: str | None, tmp_path: Path
+) -> None:
+    program = tmp_path / "codex"
+    program.write_text(f"#!/bin/sh\ncat >&2\ncat <<'END'\n{printed}END\nexit {code}\n")
+    program.chmod(0o755)
+    environment = {"PATH": "/usr/bin:/bin"}
+    target = target_of(
+        "codex-exec", transport="process", command=(str(program),), environment=environment
+    )
+    if kind is None:
+        answer = complete(target, Request.of("Say hello"))
+        assert (answer.text, answer.finish_reason) == ("Hello there.", "length")
+        assert answer.usage.estimated
+        return
+    with pytest.raises(TargetError) as found:
+        complete(target, Request.of("Say hello"))
+    assert found.value.kind == kind
+
+
+#: Of runs of the Gemini CLI 0.61: one that went round in circles, and two that said nothing.
+STOPPED = {
+    "response": "Let me look.",
+    "stats": {},
+    "warnings": ["Loop detected, stopping execution"],
+}
+SILENT = {
+    "The model response was blocked due to safety settings.": "policy",
+    "The model response was blocked due to recitation/copyright filters.": "policy",
+    "Model response was truncated because it exceeded the token limit. Try using /compress to free "
+    "up context space.": "empty",
+    "The model returned reasoning thoughts but no final response text. If your context window is "
+    "near capacity, try using /compress.": "empty",
+}
+
+
+def test_recorded_answers_of_gemini_that_are_not_whole() -> None:
+    answer = protocol_of("gemini-cli").decode(STOPPED, target_of("gemini-cli"))
+    assert (answer.text, answer.finish_reason) == ("Let me look.", "length")
+    plain = {**STOPPED, "warnings": []}
+    assert protocol_of("gemini-cli").decode(plain, target_of("gemini-cli")).finish_reason == "stop"
+
+
+@pytest.mark.parametrize("message", SILENT)
+def test_recorded_answers_of_gemini_without_a_word(message: str, tmp_path: Path) -> None:
+    said = {"response": "", "stats": {}, "error": {"type": "INVALID_STREAM", "message": message}}
+    program = tmp_path / "gemini"
+    program.write_text(f"#!/bin/sh\ncat >&2\ncat <<'END'\n{json.dumps(said)}\nEND\n")
+    program.chmod(0o755)
+    environment = {"PATH": "/usr/bin:/bin"}
+    target = target_of(
+        "gemini-cli", transport="process", command=(str(program),), environment=environment
+    )
+    with pytest.raises(TargetError) as found:
+        complete(target, Request.of("Say hello"))
+    assert (found.value.kind, found.value.message) == (SILENT[message], message)

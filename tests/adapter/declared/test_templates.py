@@ -172,3 +172,45 @@ def test_a_faulty_protocol_is_not_used() -> None:
     assert compile_protocol(data)[1]
     with pytest.raises(UsageError, match="there is no function"):
         usable_protocol(data)
+
+
+def _called(name: str) -> list[dict[str, Any]]:
+    function = {"name": name, "arguments": "{}"}
+    call = {"id": "0", "type": "function", "function": function, "extra_content": {"of": name}}
+    said = {"role": "assistant", "content": None, "tool_calls": [call]}
+    return [said, {"role": "tool", "tool_call_id": "0", "content": "done"}]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {
+            "each": "turns",
+            "item": {
+                "each": "parts",
+                "of": {
+                    "text": None,
+                    "tool_call": "=[id, name, extra_content.of]",
+                    "tool_result": "=[id, name, 'done']",
+                },
+            },
+        },
+        {
+            "each": "messages",
+            "case": "role",
+            "of": {
+                "user": None,
+                "assistant": "=tool_calls[].[id, name, extra_content.of]",
+                "tool": "=[[tool_call_id, tool_name, 'done']]",
+            },
+        },
+    ],
+    ids=["turns", "messages"],
+)
+def test_calls_whose_ids_come_again_keep_what_is_theirs(body: Any) -> None:
+    """Servers that count the calls of each answer give the same id to calls of two functions."""
+    told = {**BASE, "request": {"path": "/x", "body": {"calls": body}}}
+    talk = [{"role": "user", "content": "hi"}, *_called("f"), *_called("g")]
+    sent = Adapter().encode(target_of(told), Request.of(talk), stream=False)
+    told_of = [[["0", name, of]] for name in "fg" for of in (name, "done")]
+    assert sent.body == {"calls": told_of}

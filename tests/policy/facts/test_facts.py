@@ -259,3 +259,12 @@ def test_only_the_named_facts_are_computed():
     computed = {"language", "code", "_text", "_features"} & made.__dict__.keys()
     assert not computed
     assert tuple(made.view()) == FACTS
+
+
+def test_parts_may_be_a_tuple() -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,QUJD"}}
+    parts = ({"type": "text", "text": "x " * 500}, image)
+    told = [Facts(Request.of([{"role": "user", "content": kind(parts)}])) for kind in (list, tuple)]
+    assert told[0].images
+    assert told[1].images
+    assert told[0].tokens_for("generic") == told[1].tokens_for("generic") > 100
