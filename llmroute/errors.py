@@ -142,15 +142,21 @@ class TargetError(LlmrouteError):
 class RouteFailed(LlmrouteError):  # noqa: N818 - reads as what happened
     """Every attempt failed.
 
-    `attempts` holds one record per call, in order; `last` is the error of the last one.
+    `attempts` holds one record per call, in order; `last` is the error of the last one. `warnings`
+    are those of the request itself, as in `Response`; the message holds them too.
     """
 
     def __init__(
-        self, message: str, attempts: Sequence[Attempt] = (), last: TargetError | None = None
+        self,
+        message: str,
+        attempts: Sequence[Attempt] = (),
+        last: TargetError | None = None,
+        warnings: Sequence[str] = (),
     ) -> None:
-        super().__init__(message)
+        super().__init__("\n".join([message, *(f"  {text}" for text in warnings)]))
         self.attempts = tuple(attempts)
         self.last = last
+        self.warnings = tuple(warnings)
 
 
 class StreamInterrupted(RouteFailed):

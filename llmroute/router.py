@@ -241,7 +241,8 @@ class Router:
     ) -> Response:
         """Answer a request from the best target that can.
 
-        `timeout` in seconds spans all attempts; `on_attempt` is called after each call.
+        `timeout` in seconds spans all attempts; `on_attempt` is called after each call. What it
+        raises is a warning of the answer, and changes nothing else.
 
         Raises:
             UsageError: the request or the policy's name is wrong.

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from llmroute.errors import RouteFailed, TargetError
 from llmroute.policy.engine.decision import Decision
 from llmroute.types import Attempt
 
-__all__ = ["no_target", "route_failed"]
+__all__ = ["callback_raised", "no_target", "route_failed"]
+
+#: Characters that are told of what a callback raised.
+_TOLD = 200
 
 
 def no_target(decision: Decision) -> str:
@@ -29,11 +33,13 @@ def route_failed(
     over_price: Sequence[str],
     late: bool,
     last: TargetError | None,
+    warnings: Sequence[str] = (),
 ) -> RouteFailed:
     """Return the error of a request that nobody answered: every attempt, and what to do.
 
     `passed_over` are targets that were not called after all, with the reason; `over_price` those
-    that the policy left out for their price; `late`: the deadline passed.
+    that the policy left out for their price; `late`: the deadline passed; `warnings`: what else
+    went wrong.
     """
     lines = [f"  {a.target}: {a.message}" + (f" → {a.help}" if a.help else "") for a in tried]
     asked = {a.target for a in tried}
@@ -45,7 +51,17 @@ def route_failed(
     if late:
         lines.append("  the deadline passed")
     head = f"no answer after {len(tried)} attempt{'s' if len(tried) != 1 else ''}"
-    return RouteFailed("\n".join([f"{head}:", *lines]), tried, last)
+    return RouteFailed("\n".join([f"{head}:", *lines]), tried, last, warnings)
+
+
+def callback_raised(attempt: Attempt, exc: Exception) -> str:
+    """Return the warning that `on_attempt` raised; its traceback goes to the loop's handler.
+
+    That is where asyncio tells of every callback that raised, the log by default.
+    """
+    told = f"on_attempt raised {type(exc).__name__} after the call to {attempt.target}"
+    asyncio.get_running_loop().call_exception_handler({"message": told, "exception": exc})
+    return f"{told}: {exc}"[:_TOLD]
 
 
 def _few(targets: list[str]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from llmroute.catalog.build import Problem
 from llmroute.catalog.model import Auth, Target, authorised
 from llmroute.dispatch.account import Account, Refused
-from llmroute.dispatch.failing import no_target, route_failed
+from llmroute.dispatch.failing import callback_raised, no_target, route_failed
 from llmroute.dispatch.gates import QUEUE
 from llmroute.dispatch.health.health import Admission
 from llmroute.dispatch.plan import Plan, Role, Step
@@ -47,6 +47,7 @@ class Run:
         self.decision = decision
         self.services = services
         self.records: list[Attempt] = []
+        self.warnings: list[str] = []
         self.passed_over: dict[str, str] = {}
         self.current: Trial | None = None
         self._origin = services.pace.clock()
@@ -238,9 +239,16 @@ class Run:
         return min(QUEUE, self.remaining) if step.more else self.remaining
 
     def _ended(self, record: Attempt) -> None:
+        """Tell the caller of a call's end; what its callback raises costs nobody an answer."""
         self.records.append(record)
-        if self._on_attempt:
+        if self._on_attempt is None:
+            return
+        try:
             self._on_attempt(record)
+        except MemoryError:
+            raise
+        except Exception as exc:  # noqa: BLE001 - the caller's own code may raise anything
+            self.warnings.append(callback_raised(record, exc))
 
     def failed(self, trial: Trial, error: TargetError) -> None:
         """Record a failed call and change the plan accordingly."""
@@ -279,7 +287,9 @@ class Run:
         self.current = None
         made = trial.succeeded(response)
         self._close("ok", trial.target.id)
-        return replace(made, attempts=tuple(self.records), decision=self.decision)
+        warnings = (*made.warnings, *self.warnings)
+        attempts = tuple(self.records)
+        return replace(made, attempts=attempts, decision=self.decision, warnings=warnings)
 
     def broken(self, error: TargetError) -> None:
         """Record that the answer broke off after its first content."""
@@ -295,7 +305,9 @@ class Run:
         """Return the error of a request that nobody answered: every attempt, and what to do."""
         self._close(self._last.kind.value if self._last else "route_failed", None)
         over_price, late = self._plan.over_price, self.remaining <= 0
-        return route_failed(self.records, self.passed_over, over_price, late, self._last)
+        return route_failed(
+            self.records, self.passed_over, over_price, late, self._last, self.warnings
+        )
 
 
 def _waiting(why: str) -> TargetError:

@@ -176,7 +176,7 @@ class _Answer:
 
 
 def _interrupted(run: Run, error: TargetError) -> StreamInterrupted:
-    made = StreamInterrupted(f"the answer broke off: {error}", run.records, error)
+    made = StreamInterrupted(f"the answer broke off: {error}", run.records, error, run.warnings)
     made.__cause__ = error
     run.broken(error)
     return made

@@ -76,23 +76,6 @@ def test_an_error_of_the_adapter_itself_gives_everything_back():
     run(work())
 
 
-@pytest.mark.parametrize("script", [says("hi"), fails(ErrorKind.INVALID_REQUEST)])
-def test_a_callback_that_raises_gives_every_place_back_once(script):
-    async def work():
-        world = World({"a/1": [script]})
-        decision = world.decide()
-
-        def on_attempt(record):
-            world.records.append(record)
-            raise ZeroDivisionError
-
-        with pytest.raises(ZeroDivisionError):
-            await world.dispatcher.complete(decision.request, decision, on_attempt=on_attempt)
-        await world.assert_settled()
-
-    run(work())
-
-
 def test_a_refused_reservation_goes_on_and_counts_no_attempt():
     async def work():
         refuse = frozenset({"a/1", "c/1"})

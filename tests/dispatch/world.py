@@ -224,10 +224,14 @@ class World:
             decision.request, decision, timeout=timeout, on_attempt=self.records.append
         )
 
-    def stream(self, timeout: float | None = None, **fields: Any) -> AnswerStream:
+    def stream(
+        self, timeout: float | None = None, *, on_attempt: Any = None, **fields: Any
+    ) -> AnswerStream:
+        told = on_attempt or self.records.append
+
         async def start() -> Any:
             decision = self.decide(**fields, stream=True)
-            return self.dispatcher.run(decision.request, decision, timeout, self.records.append)
+            return self.dispatcher.run(decision.request, decision, timeout, told)
 
         return AnswerStream(start)
 
