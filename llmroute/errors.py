@@ -50,6 +50,7 @@ class ErrorKind(StrEnum):
     INVALID_REQUEST = "invalid_request"  # the request is malformed for every target
     MALFORMED = "malformed"  # the answer was not what its protocol allows
     EMPTY = "empty"  # a well-formed answer without any content
+    INTERNAL = "internal"  # a fault of llmroute or of a transport added to it; see `__cause__`
     CANCELLED = "cancelled"  # the caller went away
 
 

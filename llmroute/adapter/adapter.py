@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -164,7 +165,22 @@ class Adapter:
         try:
             yield reply
         finally:
-            await reply.aclose()
+            await _closed(reply)
+
+
+async def _closed(reply: Reply) -> None:
+    """Close the wire; what goes wrong with that takes the place of no answer and of no error.
+
+    The event loop's exception handler is told, as of everything that nobody waits for, but for the
+    exception itself: what a client raises may hold headers.
+    """
+    try:
+        await reply.aclose()
+    except MemoryError:
+        raise
+    except Exception as exc:  # noqa: BLE001 - transports may be anybody's
+        told = f"a transport failed to close an answer: {type(exc).__name__}"
+        asyncio.get_running_loop().call_exception_handler({"message": told})
 
 
 def _encoded(dialect: WireProtocol, request: Request, target: Target, *, stream: bool) -> Encoded:

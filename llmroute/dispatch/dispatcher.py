@@ -54,8 +54,9 @@ class Dispatcher:
                     async with aclosing(heard(run, trial)) as heard_chunks:
                         chunks = [chunk async for chunk in heard_chunks]
                     trial = run.current or trial
-                    response = collect(chunks, trial.target)
-                    check(response)
+                    with trial.faults():
+                        response = collect(chunks, trial.target)
+                        check(response)
                 except TargetError as error:
                     run.failed(run.current or trial, error)
                     continue

@@ -115,6 +115,11 @@ class Refresher:
             if exc.kind in _NO_ANSWER:
                 return Problem(f"nothing answers at {endpoint.base_url}", start)
             return Problem(exc.message, exc.help or "see its log")
+        except MemoryError:
+            raise
+        except Exception as exc:  # noqa: BLE001 - a listing never fails a request
+            reason = f"its models could not be listed: an unexpected {type(exc).__name__}"
+            return Problem(reason, f"this is a fault of llmroute; else {start}")
 
 
 def applied(catalog: Catalog, name: str, found: Found) -> Catalog:

@@ -305,9 +305,11 @@ class Run:
         """Return the error of a request that nobody answered: every attempt, and what to do."""
         self._close(self._last.kind.value if self._last else "route_failed", None)
         over_price, late = self._plan.over_price, self.remaining <= 0
-        return route_failed(
+        error = route_failed(
             self.records, self.passed_over, over_price, late, self._last, self.warnings
         )
+        error.__cause__ = self._last
+        return error
 
 
 def _waiting(why: str) -> TargetError:

@@ -156,7 +156,8 @@ class _Answer:
                     for held in list(self.seen):
                         yield self._named(held)
         self.trial = self._run.current or self.trial
-        self.response = collect(self.seen, self.trial.target)
+        with self.trial.faults():
+            self.response = collect(self.seen, self.trial.target)
         if not self.committed:
             self._refuse()
             for held in self.seen:

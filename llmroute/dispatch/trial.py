@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass, field, replace
 
 from llmroute.adapter.answer import unfolded
@@ -14,6 +14,7 @@ from llmroute.dispatch.health.health import Admission
 from llmroute.dispatch.plan import Role, Step
 from llmroute.dispatch.services import Services
 from llmroute.dispatch.timers import Timers, timed
+from llmroute.dispatch.unexpected import faults_of
 from llmroute.dispatch.usage import charge, partial_usage, usage_of
 from llmroute.errors import ErrorKind, TargetError
 from llmroute.ledger.holds import Reservation
@@ -94,13 +95,18 @@ class Trial:
         An answer in one piece comes as chunks too.
         """
         source, size = self._source(), 0
-        async with aclosing(timed(source, self._timers)) as chunks:
-            async for chunk in chunks:
-                size += self._saw(chunk)
-                if size > MAX_ANSWER:
-                    message = f"the answer is larger than {MAX_ANSWER:,} characters"
-                    raise TargetError(ErrorKind.MALFORMED, message, code="too_long")
-                yield chunk
+        with self.faults():
+            async with aclosing(timed(source, self._timers)) as chunks:
+                async for chunk in chunks:
+                    size += self._saw(chunk)
+                    if size > MAX_ANSWER:
+                        message = f"the answer is larger than {MAX_ANSWER:,} characters"
+                        raise TargetError(ErrorKind.MALFORMED, message, code="too_long")
+                    yield chunk
+
+    def faults(self) -> AbstractContextManager[None]:
+        """Turn unexpected exceptions while the answer is read into this call's failure."""
+        return faults_of(self.target, self.request)
 
     def _source(self) -> AsyncGenerator[Chunk, None]:
         adapter, target = self.services.adapter, self.target
@@ -198,12 +204,17 @@ class Trial:
     def _settled(
         self, outcome: str, message: str, status: int | None = None, help_text: str | None = None
     ) -> None:
-        """End a call without a whole answer: what it is known or likely to have used is spent."""
-        usage = nano = None
+        """End a call without a whole answer: what it is known or likely to have used is spent.
+
+        After a fault of this program nobody knows, so that the whole answer counts.
+        """
+        usage, nano, lost = None, None, outcome == ErrorKind.INTERNAL
         begun = self._answered and (self._said or outcome in ("timeout", "cancelled"))
-        if begun or (self._reported is not None and not self._reported.estimated):
-            said = "".join(self._said)
-            usage = partial_usage(self._reported, said, self.decision, self.target)
+        if lost or begun or (self._reported is not None and not self._reported.estimated):
+            said, least = "".join(self._said), 0
+            if lost:
+                least = self.decision.estimate(self.target).tokens_out
+            usage = partial_usage(self._reported, said, self.decision, self.target, least=least)
             nano = charge(self.target, usage, self.decision, partly=False, warnings=[])
         self._end(outcome, message, status, help_text, usage=usage, nano=nano)
 

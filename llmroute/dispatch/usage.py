@@ -23,9 +23,14 @@ def usage_of(response: Response, decision: Decision) -> Usage:
     return replace(usage, input=prompt, output=round(estimate_tokens(said)))
 
 
-def partial_usage(reported: Usage | None, said: str, decision: Decision, target: Target) -> Usage:
-    """Return what a call that did not end used: what was reported, and at least what was said."""
-    output = round(estimate_tokens(said))
+def partial_usage(
+    reported: Usage | None, said: str, decision: Decision, target: Target, *, least: int = 0
+) -> Usage:
+    """Return what a call that did not end used: what was reported, and at least what was said.
+
+    `least` is what it generated at least, in tokens.
+    """
+    output = max(round(estimate_tokens(said)), least)
     if reported is not None and reported.output >= output:
         return reported
     if reported is not None:

@@ -34,7 +34,7 @@ DONE = (
     (0.0, Chunk(finish_reason="stop")),
 )
 #: What a call does: seconds to wait, then what it gives or raises.
-Script = Sequence[tuple[float, Chunk | Exception]]
+Script = Sequence[tuple[float, Chunk | BaseException]]
 
 
 def error(kind: ErrorKind = ErrorKind.TRANSIENT, **fields: Any) -> TargetError:
@@ -81,7 +81,7 @@ class Adapter:
                     made.retry_after, made.status = item.retry_after, item.status
                     made.repeatable = item.repeatable
                     raise made
-                if isinstance(item, Exception):
+                if isinstance(item, BaseException):
                     raise item
                 on_headers({})
                 yield item
