@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass, field, replace
 
 from llmroute.adapter.answer import unfolded
+from llmroute.adapter.transports.base import NEVER_SENT
 from llmroute.catalog.cost import nano_to_usd
 from llmroute.catalog.model import Target
 from llmroute.dispatch.account import Account
@@ -149,6 +150,8 @@ class Trial:
             healthy = health.failed(self.target, error, self.leave.admission)
         else:
             health.passed(self.target, self.leave.admission)
+        if error.code in NEVER_SENT:
+            health.unsent(self.target, self.leave.tokens)
         self._measured(healthy=healthy)
         self._settled(error.kind.value, error.message, error.status, error.help)
 

@@ -172,8 +172,14 @@ class Health:
     def unmade(self, target: Target, admission: Admission, tokens: int) -> None:
         """Note that a call was not made after it `began`: it counts against no limit."""
         self.passed(target, admission)
+        self.unsent(target, tokens)
+
+    def unsent(self, target: Target, tokens: int) -> None:
+        """Note that a call never reached its provider: it counts against no declared limit."""
         with self._lock:
-            self._limits.give_back(target, tokens, self._clock(), requests=1)
+            now = self._clock()
+            self._limits.give_back(target, tokens, now, requests=1)
+            self._note_limit(target.limit_scope, now)
 
     def forget(self, names: Collection[str]) -> None:
         """Begin anew with providers and targets that are called otherwise from now on."""
@@ -217,8 +223,10 @@ class Health:
                 (self._troubled.add if troubled else self._troubled.discard)(name)
 
     def _note_limit(self, scope: str, now: float) -> None:
-        if self._limits.ready(scope, now)[0] > now:
-            self._limited.add(scope)
+        """Keep the set of limits that are used up, also where what was taken came back."""
+        used_up = self._limits.ready(scope, now)[0] > now
+        if used_up or scope in self._limited:
+            (self._limited.add if used_up else self._limited.discard)(scope)
             self._standing = None
 
     def _switch_off(self, name: str, effect: Effect, error: TargetError, now: float) -> None:
