@@ -22,7 +22,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
 
 from llmroute.catalog.build import Catalog
-from llmroute.catalog.model import Auth, Provider, Target, key_of
+from llmroute.catalog.model import Provider, Target
 from llmroute.config.workspace import Workspace, find_root
 from llmroute.dispatch.health.health import Health
 from llmroute.dispatch.ledgers import Ledgers
@@ -33,7 +33,7 @@ from llmroute.policy.engine.decision import Decision
 from llmroute.policy.policy import Policy
 from llmroute.policy.scoring.context import Surroundings
 from llmroute.policy.scoring.standing import IN_SERVICE
-from llmroute.snapshot import Snapshot, checked, checked_again, taken
+from llmroute.snapshot import Snapshot, Snapshots, checked
 from llmroute.types import Message, Request, Response
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from llmroute.dispatch.engine import Engine
     from llmroute.dispatch.pace import Pace
     from llmroute.dispatch.portal import SyncStream
-    from llmroute.dispatch.refresh import Found
     from llmroute.dispatch.run import Run
     from llmroute.dispatch.stream import AnswerStream
     from llmroute.dispatch.trial import OnAttempt
@@ -70,12 +69,10 @@ class Router:
         random: Random | None = None,
         ledger: Ledger | None = None,
     ) -> None:
-        self._snapshot = Snapshot.of(workspace)
-        self._listed: dict[tuple[str, str | None], Found] = {}
-        self._lock = Lock()
+        self._snapshots = Snapshots(workspace)
         self._building = Lock()
-        self._reloading = Lock()
         self._built: Engine | None = None
+        self._closed = False
         self._adapter = adapter
         self._pace = pace
         self._now = now or self._wall_clock
@@ -123,14 +120,17 @@ class Router:
             UsageError: a new file's provider is one that was added in Python.
 
         """
-        with self._reloading:
-            fresh = Snapshot.of(checked_again(self.workspace))
-            with self._lock:
-                old = self._snapshot
-                self._snapshot = fresh.after(old, self._listed)
-                self._live.learn(fresh.learns)
-                self._ledgers.change(fresh.workspace)
-                self._health.forget(old.catalog.changed(self.catalog))
+        self._snapshots.reload(self._swapped)
+
+    def _swapped(self, old: Snapshot, new: Snapshot) -> None:
+        """Let what was measured follow the files."""
+        self._live.learn(new.learns)
+        self._ledgers.change(new.workspace)
+        self._health.forget(old.catalog.changed(new.catalog))
+
+    @property
+    def _snapshot(self) -> Snapshot:
+        return self._snapshots.present
 
     @property
     def workspace(self) -> Workspace:
@@ -250,11 +250,13 @@ class Router:
             RouteFailed: every attempt failed.
 
         """
-        await self._ready()
-        decision = self._decide(prompt, policy, fields)
-        return await self._engine.dispatcher.complete(
-            decision.request, decision, timeout=timeout, on_attempt=on_attempt
-        )
+        engine = self._engine
+        with engine.underway.request():
+            await self._ready()
+            decision = self._decide(prompt, policy, fields)
+            return await engine.dispatcher.complete(
+                decision.request, decision, timeout=timeout, on_attempt=on_attempt
+            )
 
     def astream(
         self,
@@ -283,13 +285,14 @@ class Router:
             decision = self._decide(prompt, policy, {**fields, "stream": True})
             return self._engine.dispatcher.run(decision.request, decision, timeout, on_attempt)
 
-        return AnswerStream(start)
+        return AnswerStream(start, self._engine.underway)
 
     async def arefresh(self, *, force: bool = True) -> None:
         """Ask every discovering server for its models; those not due are left out unless forced."""
-        refresher = self._engine.refresher
+        engine = self._engine
         discovering = [p for p in self.catalog.providers.values() if p.discover]
-        await refresher.ask(discovering if force else refresher.due(self.catalog))
+        with engine.underway.request():
+            await engine.refresher.ask(discovering if force else engine.refresher.due(self.catalog))
 
     async def _ready(self) -> None:
         """Wait until ledger and servers were asked once; later asking runs beside requests."""
@@ -299,26 +302,6 @@ class Router:
         refresher = self._engine.refresher
         await refresher.ask(refresher.never_answered(self.catalog))
         refresher.start(refresher.due(self.catalog))
-
-    def _found(self, provider: Provider, found: Found) -> None:
-        from llmroute.dispatch.refresh import applied
-
-        with self._lock:
-            self._listed[key_of(provider)] = found
-            now = self.catalog.providers.get(provider.name)
-            if now and key_of(now) == key_of(provider):
-                self._swap(applied(self.catalog, provider.name, found))
-
-    def _rotated(self, name: str, auth: Auth) -> None:
-        """Call a provider with the credential that has replaced a refused one."""
-        with self._lock:
-            provider = self.catalog.providers.get(name)
-            known = provider and provider.endpoint.auth
-            if known and known.reference == auth.reference:
-                self._swap(self.catalog.with_auth(name, auth))
-
-    def _swap(self, catalog: Catalog) -> None:
-        self._snapshot = self._snapshot.with_catalog(catalog)
 
     def complete(self, prompt: Prompt, **options: Any) -> Response:
         """Do what `acomplete` does, from plain code."""
@@ -346,30 +329,42 @@ class Router:
             UsageError: the name is taken.
 
         """
-        with self._lock:
-            if provider.name in self.catalog.providers:
-                raise taken(provider.name)
-            self._engine.adapter.add_transport(provider.endpoint.transport, transport)
-            self._swap(self.catalog.with_provider(provider, targets))
+        adapter, name = self._engine.adapter, provider.endpoint.transport
+        self._snapshots.added(provider, targets, lambda: adapter.add_transport(name, transport))
 
     async def aclose(self) -> None:
-        """Close every connection; safe to call twice."""
-        if self._built is not None:
-            await self._built.aclose()
+        """Close every connection; safe to call twice.
+
+        Requests under way end: their callers, and the readers of streams, are told so
+        (`UsageError`), and what was used until then is settled.
+        """
         import asyncio
 
-        await asyncio.to_thread(self._ledgers.close)
+        self._closed = True
+        if self._built is None:
+            await asyncio.to_thread(self._ledgers.close)
+            return
+        await self._built.aclose()
+        if self._built.afterwards(self._ledgers.end):
+            await asyncio.to_thread(self._ledgers.close)
 
     def close(self) -> None:
-        """Close every connection, from plain code; safe to call twice."""
+        """Do what `aclose` does, from plain code; safe to call twice.
+
+        On the thread of an event loop, what that loop carries ends when it goes on.
+        """
+        self._closed = True
         if self._built is not None:
             self._built.close()
-        self._ledgers.close()
+        if self._built is None or self._built.afterwards(self._ledgers.end):
+            self._ledgers.close()
 
     @property
     def _engine(self) -> Engine:
         """What calls others, loaded when something is called first."""
         with self._building:
+            if self._closed:
+                raise UsageError("the router is closed; load another one")
             if self._built is None:
                 from llmroute.dispatch.engine import build_engine
 
@@ -379,8 +374,8 @@ class Router:
                     lambda: self._ledgers.present,
                     adapter=self._adapter,
                     pace=self._pace,
-                    on_rotated=self._rotated,
-                    on_found=self._found,
+                    on_rotated=self._snapshots.rotated,
+                    on_found=self._snapshots.found,
                 )
             return self._built
 

@@ -28,6 +28,7 @@ class Engine:
 
     def __init__(self, services: Services, on_found: OnFound) -> None:
         self.adapter = services.adapter
+        self.underway = services.underway
         self.dispatcher = Dispatcher(services)
         self._portal: Portal | None = None
         self._lock = Lock()
@@ -42,15 +43,21 @@ class Engine:
                 self._portal = Portal()
             return self._portal
 
+    def afterwards(self, act: Callable[[], object]) -> bool:
+        """Whether nothing is under way any more; else do something once that is so."""
+        return self.underway.afterwards(act)
+
     async def aclose(self) -> None:
-        """Close every connection, and end the portal; safe to call twice."""
+        """End what is under way, close every connection and the portal; safe to call twice."""
+        await self.underway.aclose()
         await self.adapter.aclose()
         portal, self._portal = self._portal, None
         if portal is not None:
             await asyncio.to_thread(portal.close)
 
     def close(self) -> None:
-        """Close every connection, from plain code, and end the portal; safe to call twice."""
+        """Do the same from plain code; safe to call twice."""
+        self.underway.close()
         portal = self.portal
         portal.run(self.adapter.aclose())
         portal.close()

@@ -278,9 +278,14 @@ class Run:
         """
         current, self.current = self.current, None
         if current is not None:
-            raised = f"this program broke it off with {type(by).__name__}"
-            current.abandoned(raised if isinstance(by, Exception) else "the caller went away")
+            current.abandoned(self._broken_off(by))
         self._close("cancelled", None)
+
+    def _broken_off(self, by: BaseException) -> str:
+        if self.services.underway.closed:
+            return "the router was closed"
+        raised = f"this program broke it off with {type(by).__name__}"
+        return raised if isinstance(by, Exception) else "the caller went away"
 
     def succeeded(self, trial: Trial, response: Response) -> Response:
         """Record the answer, and return it with its cost, attempts and decision."""

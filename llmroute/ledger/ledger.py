@@ -226,6 +226,11 @@ class Ledger:
         """Return the end of all that was asked before."""
         return self._told() if self.enabled else Written()
 
+    def end(self) -> None:
+        """Take no more, and close the store once everything is written; does not wait for it."""
+        if self._writer is not None:
+            self._writer.end()
+
     def close(self, timeout: float = 10.0) -> bool:
         """Write what waits and close the store; False where `timeout` seconds were too few."""
         return self._writer is None or self._writer.close(timeout)

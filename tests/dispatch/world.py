@@ -220,9 +220,10 @@ class World:
         **fields: Any,
     ) -> Response:
         decision = self.decide(**fields)
-        return await self.dispatcher.complete(
-            decision.request, decision, timeout=timeout, on_attempt=self.records.append
-        )
+        with self.services.underway.request():
+            return await self.dispatcher.complete(
+                decision.request, decision, timeout=timeout, on_attempt=self.records.append
+            )
 
     def stream(
         self, timeout: float | None = None, *, on_attempt: Any = None, **fields: Any
@@ -233,7 +234,7 @@ class World:
             decision = self.decide(**fields, stream=True)
             return self.dispatcher.run(decision.request, decision, timeout, told)
 
-        return AnswerStream(start)
+        return AnswerStream(start, self.services.underway)
 
     def script(self, name: str, *scripts: Script) -> None:
         self.adapter.scripts[name] = list(scripts)
