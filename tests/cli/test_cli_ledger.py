@@ -179,11 +179,13 @@ def test_the_log_lists_the_latest_first(here: Any, books: Path) -> None:
     out = here("--config", str(books), "log").out
     rows = lines(out)[1:]
     assert [(row[3], row[4], row[6]) for row in rows] == [
+        ("pending", "-", "1"),
         ("auth", "-", "1"),
         ("ok", "second/m", "2"),
     ]
-    assert rows[0][7] == "?"
-    assert rows[1][7:] == ["$2.75", "4.00", "s"]  # the pause before the second call is in it
+    assert rows[0][7:] == ["?", "-"]
+    assert rows[1][7] == "?"
+    assert rows[2][7:] == ["$2.75", "4.00", "s"]  # the pause before the second call is in it
 
 
 def test_the_log_can_be_narrowed(here: Any, books: Path) -> None:
@@ -193,7 +195,8 @@ def test_the_log_can_be_narrowed(here: Any, books: Path) -> None:
 
     assert outcomes("--failed") == ["auth"]
     assert outcomes("--target", "second/m") == ["ok"]
-    assert outcomes("--last", "1") == ["auth"]
+    assert outcomes("--last", "1") == ["pending"]
+    assert outcomes("--last", "2", "--target", "first/m") == ["pending", "auth"]
     nothing = here("--config", str(books), "log", "--target", "nobody/x")
     assert (nothing.code, nothing.out) == (0, "no request is like that\n")
 
@@ -222,6 +225,41 @@ def test_one_request_is_explained_from_what_was_stored(here: Any, books: Path) -
     assert "brief" not in data
     assert data["decision"]["winner"] == "first/m"
     assert [row["cost"] for row in data["attempts"]] == ["0.25", "2.5"]
+
+
+def unended(here: Any, books: Path, after: float) -> str:
+    """The request of unknown end, as it is shown where what it held expired some time ago."""
+    with sqlite3.connect(books / "spent.db") as raw:
+        raw.execute("UPDATE attempts SET expires = expires - ? WHERE held > 0", (after,))
+    found = json.loads(here("--config", str(books), "log", "--json", "--last", "1").out)[0]
+    (call,) = found["attempts"]
+    assert (call["reserved"], call["cost"], found["cost"]) == ("1", None, None)
+    result = here("--config", str(books), "log", found["id"])
+    assert (result.code, result.err) == (0, "")
+    assert f"request {found['id']}" in result.out
+    return f"{found['outcome']}\n{result.out}"
+
+
+def test_a_request_without_an_end_shows_what_is_reserved_for_it(here: Any, books: Path) -> None:
+    out = unended(here, books, 0)
+    assert out.startswith("pending\n")
+    assert "1. first/m  pending · $1.00 reserved until 20" in out
+    assert out.endswith("its end is not known: it goes on, or its process was killed\n")
+
+
+def test_it_is_lost_once_nobody_can_speak_for_it(here: Any, books: Path) -> None:
+    """Also before any process has settled it at its estimate."""
+    out = unended(here, books, 601)
+    assert out.startswith("lost\n")
+    assert out.endswith("its end is not known: its process was killed\n")
+    data = json.loads(here("--config", str(books), "log", "--json", "--failed").out)
+    assert [row["outcome"] for row in data] == ["lost", "auth"]
+    store = store_opener(books / "spent.db")()
+    with store.transaction():
+        assert store.sweep(time.time()) == 1
+    store.close()
+    lost = here("--config", str(books), "log", data[0]["id"]).out
+    assert "1. first/m  lost · $1.00 reserved, $1.00 counted as spent, as estimated" in lost
 
 
 @pytest.mark.parametrize(
