@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from llmroute.adapter.adapter import Adapter
     from llmroute.adapter.transports.base import Transport
     from llmroute.dispatch.engine import Engine
+    from llmroute.dispatch.health.report import TargetHealth
     from llmroute.dispatch.pace import Pace
     from llmroute.dispatch.portal import SyncStream
     from llmroute.dispatch.run import Run
@@ -75,7 +76,7 @@ class Router:
         self._closed = False
         self._adapter = adapter
         self._pace = pace
-        self._now = now or self._wall_clock
+        self._now = now or (lambda: datetime.now(self._snapshot.zone))
         self._random = random or Random()  # noqa: S311 - it spreads load, it guards nothing
         clock = pace.clock if pace else time.monotonic
         self._health = Health(clock, self._now, self._random)
@@ -110,10 +111,9 @@ class Router:
     def reload(self) -> None:
         """Read and check the workspace again, and serve by it from the next request on.
 
-        Everything is swapped in one step. Where a file is wrong nothing is swapped. Requests under
-        way end by the files that they began with; the models that servers listed, what was
-        measured, and the health of targets whose endpoint is still the same are kept. It may be
-        called from any thread.
+        All is swapped in one step, and nothing where a file is wrong. Requests under way end by the
+        files that they began with; the models that servers listed, what was measured, and the
+        health of targets whose endpoint is still the same are kept. Any thread may call it.
 
         Raises:
             ConfigError: a file is wrong; every finding of every file.
@@ -230,6 +230,12 @@ class Router:
         spent, left = self._ledgers.budgets(snapshot.zone)
         return Surroundings(self._now(), self._live, spent, standing, left)
 
+    def health(self) -> tuple[TargetHealth, ...]:
+        """Return what this router has seen of each target, sorted by id; nothing is called."""
+        from llmroute.dispatch.health.report import report
+
+        return report(self.catalog, self._health, self._live)
+
     async def acomplete(
         self,
         prompt: Prompt,
@@ -290,9 +296,8 @@ class Router:
     async def arefresh(self, *, force: bool = True) -> None:
         """Ask every discovering server for its models; those not due are left out unless forced."""
         engine = self._engine
-        discovering = [p for p in self.catalog.providers.values() if p.discover]
         with engine.underway.request():
-            await engine.refresher.ask(discovering if force else engine.refresher.due(self.catalog))
+            await engine.refresher.refresh(self.catalog, force=force)
 
     async def _ready(self) -> None:
         """Wait until ledger and servers were asked once; later asking runs beside requests."""
@@ -341,11 +346,9 @@ class Router:
         import asyncio
 
         self._closed = True
-        if self._built is None:
-            await asyncio.to_thread(self._ledgers.close)
-            return
-        await self._built.aclose()
-        if self._built.afterwards(self._ledgers.end):
+        if self._built is not None:
+            await self._built.aclose()
+        if self._at_rest():
             await asyncio.to_thread(self._ledgers.close)
 
     def close(self) -> None:
@@ -356,8 +359,12 @@ class Router:
         self._closed = True
         if self._built is not None:
             self._built.close()
-        if self._built is None or self._built.afterwards(self._ledgers.end):
+        if self._at_rest():
             self._ledgers.close()
+
+    def _at_rest(self) -> bool:
+        """Whether nothing needs the ledger any more; else it ends once that is so."""
+        return self._built is None or self._built.underway.afterwards(self._ledgers.end)
 
     @property
     def _engine(self) -> Engine:
@@ -378,9 +385,6 @@ class Router:
                     on_found=self._snapshots.found,
                 )
             return self._built
-
-    def _wall_clock(self) -> datetime:
-        return datetime.now(self._snapshot.zone)
 
     def __enter__(self) -> Self:
         return self

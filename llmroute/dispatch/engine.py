@@ -43,10 +43,6 @@ class Engine:
                 self._portal = Portal()
             return self._portal
 
-    def afterwards(self, act: Callable[[], object]) -> bool:
-        """Whether nothing is under way any more; else do something once that is so."""
-        return self.underway.afterwards(act)
-
     async def aclose(self) -> None:
         """End what is under way, close every connection and the portal; safe to call twice."""
         await self.underway.aclose()

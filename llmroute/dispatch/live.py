@@ -204,6 +204,11 @@ class LiveState:
             seen.lengths.usual,
         )
 
+    def places(self, target: Target) -> int | None:
+        """Return how many more calls its declared concurrency allows; None where none is."""
+        limit, used = target.limits.concurrency, self._in_flight.get(target.limit_scope, 0)
+        return max(limit - used, 0) if limit else None
+
     def load(self, target: Target) -> float:
         """Return the peak-EWMA latency now × (calls in flight + 1)."""
         first, seen = self.of(target).first_token, self._measured.get(target.id)

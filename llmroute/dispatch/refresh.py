@@ -64,6 +64,11 @@ class Refresher:
             if provider.discover and now >= self._due.get(key_of(provider), never)
         ]
 
+    async def refresh(self, catalog: Catalog, *, force: bool) -> None:
+        """Ask all discovering providers, or those that are due, and wait for their answers."""
+        every = [provider for provider in catalog.providers.values() if provider.discover]
+        await self.ask(every if force else self.due(catalog))
+
     def start(self, providers: Sequence[Provider]) -> list[Future[None]]:
         """Ask providers, or join the asking that is under way."""
         with self._lock:

@@ -11,8 +11,12 @@ from __future__ import annotations
 
 from collections import deque
 from random import Random
+from typing import Literal
 
-__all__ = ["Breaker"]
+__all__ = ["Breaker", "Circuit"]
+
+#: `half_open`: the next call, or one that is under way, decides whether the circuit closes.
+Circuit = Literal["closed", "half_open", "open"]
 
 #: Seconds over which success is counted, calls that it takes, and the share that must succeed.
 _WINDOW, _ENOUGH, _LEAST_SUCCESS = 30.0, 5, 0.8
@@ -45,6 +49,12 @@ class Breaker:
         if self._probe is not None and now < self._probe + _PROBE:
             return self._probe + _PROBE
         return self._until if now < self._until else None
+
+    def state(self, now: float) -> Circuit:
+        """Return the state of the circuit."""
+        if self._until is None:
+            return "closed"
+        return "open" if now < self._until else "half_open"
 
     @property
     def quiet(self) -> bool:

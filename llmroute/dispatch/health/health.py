@@ -12,16 +12,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 from threading import Lock
+from typing import NamedTuple
 
 from llmroute.catalog.build import Problem
 from llmroute.catalog.model import Target
-from llmroute.dispatch.health.breaker import Breaker
+from llmroute.dispatch.health.breaker import Breaker, Circuit
 from llmroute.dispatch.health.effects import Effect, effect_of
-from llmroute.dispatch.health.limits import Limits
+from llmroute.dispatch.health.limits import Left, Limits
 from llmroute.errors import ErrorKind, TargetError
 from llmroute.policy.scoring.standing import IN_SERVICE, Outage, Standing
 
-__all__ = ["Admission", "Health"]
+__all__ = ["Admission", "Health", "Seen"]
 
 #: Seconds that a refused credential, an account without money and a model that is not served
 #: are left alone: at first, and at most. Each time in a row it is twice as long.
@@ -31,6 +32,8 @@ _OFF: Mapping[Effect, tuple[float, float]] = {
     "model": (600.0, 3600.0),
 }
 _FOREVER = float("inf")
+#: Circuits, the worst state first.
+_WORST: tuple[Circuit, ...] = ("open", "half_open")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,16 @@ class Admission:
     """Leave to make one call; `probe`: it decides whether a circuit closes."""
 
     probe: bool = False
+
+
+class Seen(NamedTuple):
+    """What calls have shown of one target: why it is out of service, if it is, and until when."""
+
+    out: Problem | None
+    until: datetime | None
+    circuit: Circuit
+    share: float
+    left: Left
 
 
 @dataclass(slots=True)
@@ -77,6 +90,30 @@ class Health:
             standing, until = self._work_out(targets, now)
             self._standing = (targets, standing, until)
             return standing
+
+    def seen(self, target: Target) -> Seen:
+        """Return what is known of one target now."""
+        with self._lock:
+            now = self._clock()
+            out, until = self._out(target, now)
+            circuits = self._circuits(target)
+            states = {item.state(now) for item in circuits}
+            worst: Circuit = next((s for s in _WORST if s in states), "closed")
+            share = min((item.share(now) for item in circuits), default=1.0)
+            wall = None if until is None else self._wall() + _cut(until - now)
+            return Seen(out, wall, worst, share, self._limits.left(target, now))
+
+    def _out(self, target: Target, now: float) -> tuple[Problem | None, float | None]:
+        """Return why a target is out of service, and until when; as decisions order reasons."""
+        for name in (target.id, target.provider.name):
+            off = self._off.get(name)
+            if off is not None and now < off.until:
+                return off.problem, off.until
+        out: dict[str, Outage] = {}
+        self._add_circuits((target,), now, out, {})
+        self._add_limits((target,), now, out)
+        outage = out.get(target.id)
+        return outage, outage.until if outage else None
 
     def admit(self, target: Target, *, insist: bool = False) -> Admission | Problem:
         """Ask for leave to call a target now; `insist` calls although its circuit is open.
@@ -304,8 +341,12 @@ class Health:
 
     def _told(self, until: float, now: float) -> str:
         """Return a time of the clock as people tell it."""
-        when = self._wall() + timedelta(seconds=min(until - now, 366 * 86_400.0))
+        when = self._wall() + _cut(until - now)
         return f"{when:%H:%M:%S}" if until - now < 43_200 else f"{when:%Y-%m-%d %H:%M}"
+
+
+def _cut(seconds: float) -> timedelta:
+    return timedelta(seconds=min(seconds, 366 * 86_400.0))
 
 
 def _short(error: TargetError) -> str:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from llmroute.catalog.model import Target
 from llmroute.dispatch.health.quotas import quotas
 
-__all__ = ["Limits"]
+__all__ = ["Left", "Limits"]
 
 #: Seconds to stay away after a 429 that does not say how long: the first time, and at most.
 _BARE, _BARE_MOST = 1.0, 60.0
@@ -42,6 +43,14 @@ class _Bucket:
         """Return when an amount is there; more than a minute allows is there when it is full."""
         missing = min(amount, self.size) - self.now(now)
         return now + missing * _MINUTE / self.size if missing > 0 else now
+
+
+class Left(NamedTuple):
+    """What declared limits allow now, None where none is declared, and announced free shares."""
+
+    requests: int | None
+    tokens: int | None
+    quotas: Mapping[str, float]
 
 
 @dataclass(slots=True)
@@ -137,6 +146,12 @@ class Limits:
         shares += [max(b.now(now), 0.0) / b.size for b in buckets if b is not None]
         return 0.0 if pool.until > now else min(shares, default=1.0)
 
+    def left(self, target: Target, now: float) -> Left:
+        """Return what is left of a target's limits."""
+        pool = self._pool(target, now)
+        free = {name: _free(*quota, now) for name, quota in sorted(pool.quotas.items())}
+        return Left(_whole(pool.requests, now), _whole(pool.tokens, now), free)
+
     def _pool(self, target: Target, now: float) -> _Pool:
         pool = self._pools.get(target.limit_scope)
         if pool is None:
@@ -152,6 +167,10 @@ def _sized(bucket: _Bucket | None, size: int | None, now: float) -> _Bucket | No
         return bucket
     taken = 0.0 if bucket is None else bucket.size - bucket.now(now)
     return _Bucket(size, size - taken, now)
+
+
+def _whole(bucket: _Bucket | None, now: float) -> int | None:
+    return None if bucket is None else max(int(bucket.now(now)), 0)
 
 
 def _free(free: float, since: float, reset: float, now: float) -> float:
