@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from llmroute.catalog.build import Problem
 from llmroute.catalog.model import Target
-from llmroute.dispatch.health.breaker import Breaker, Circuit
+from llmroute.dispatch.health.breaker import Breaker, Circuit, doubled
 from llmroute.dispatch.health.effects import Effect, effect_of
 from llmroute.dispatch.health.limits import Left, Limits
 from llmroute.errors import ErrorKind, TargetError
@@ -38,9 +38,14 @@ _WORST: tuple[Circuit, ...] = ("open", "half_open")
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Leave to make one call; `probe`: it decides whether a circuit closes."""
+    """Leave to make one call; `probe`: it decides whether a circuit closes.
+
+    `since` is how often its provider has been called otherwise: what a call of before shows says
+    nothing of who is called now.
+    """
 
     probe: bool = False
+    since: int = 0
 
 
 class Seen(NamedTuple):
@@ -76,6 +81,7 @@ class Health:
         self._troubled: set[str] = set()
         self._limited: set[str] = set()
         self._off: dict[str, _Off] = {}
+        self._forgotten: dict[str, int] = {}
         self._limits = Limits()
         self._standing: tuple[Sequence[Target], Standing, float] | None = None
 
@@ -126,14 +132,19 @@ class Health:
             if off is not None:
                 return off
             circuits = [item for item in self._circuits(target) if not item.quiet]
+            since = self._forgotten.get(target.provider.name, 0)
             if not circuits:
-                return Admission()
+                return Admission(since=since)
             shut = ((until, item) for item in circuits if (until := item.open_until(now)))
             if (found := next(shut, None)) is not None:
-                return Admission() if insist else self._circuit(found[1], found[0], now)
+                why = self._circuit(found[1], found[0], now)
+                return Admission(since=since) if insist else why
             self._standing = None
             probes = [item.begin_probe(now) for item in circuits]
-            return Admission(probe=any(probes))
+            return Admission(any(probes), since)
+
+    def _outdated(self, target: Target, admission: Admission) -> bool:
+        return admission.since != self._forgotten.get(target.provider.name, 0)
 
     def ready(self, target: Target) -> tuple[float, str]:
         """Return when the target's rate limit allows the next call, and why not earlier."""
@@ -166,6 +177,8 @@ class Health:
             self._limits.served(target)
             self._limits.give_back(target, unused_tokens, now)
             self._note_limit(target.limit_scope, now)
+            if self._outdated(target, admission):
+                return
             for name in (target.id, target.provider.name):
                 if self._off.pop(name, None):
                     self._standing = None
@@ -177,6 +190,8 @@ class Health:
         """Note a failed call; return False where it says that the target is unwell, else None."""
         effect = effect_of(error)
         with self._lock:
+            if self._outdated(target, admission):
+                return None
             now, why, probe = self._clock(), _short(error), admission.probe
             breaker = self._breaker(target.id)
             if effect == "absent":  # and so is everything else behind that address
@@ -201,6 +216,8 @@ class Health:
     def passed(self, target: Target, admission: Admission) -> None:
         """Note a call that ended without saying anything, as when the caller went away."""
         with self._lock:
+            if self._outdated(target, admission):
+                return
             self._breaker(target.id)
             for breaker in self._circuits(target):
                 breaker.passed(probe=admission.probe)
@@ -225,6 +242,9 @@ class Health:
                 self._off.pop(name, None)
                 self._breakers.pop(name, None)
                 self._troubled.discard(name)
+                self._limits.forget(name)
+                self._limited.discard(name)
+                self._forgotten[name] = self._forgotten.get(name, 0) + 1
             self._standing = None
 
     def _wait_if_told(self, target: Target, error: TargetError, now: float) -> None:
@@ -272,7 +292,7 @@ class Health:
             return  # found by a call that was under way with the first one
         times = before.times + 1 if before else 1
         first, most = _OFF[effect]
-        wait = max(min(first * 2.0 ** (times - 1), most), error.retry_after or 0.0)
+        wait = max(doubled(first, times - 1, most), error.retry_after or 0.0)
         reason = f"left alone until {self._told(now + wait, now)}: {_short(error)}"
         help_text = error.help or "it is tried again then"
         self._off[name] = _Off(now + wait, times, Problem(reason, help_text))

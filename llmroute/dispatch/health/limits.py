@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from llmroute.catalog.model import Target
+from llmroute.dispatch.health.breaker import doubled
 from llmroute.dispatch.health.quotas import quotas
 
 __all__ = ["Left", "Limits"]
@@ -83,7 +84,7 @@ class Limits:
             pool.limited_in_a_row += 1
         wait, told = retry_after, ""
         if wait is None or wait > _ABSURD:
-            wait = min(_BARE * 2.0 ** (pool.limited_in_a_row - 1), _BARE_MOST)
+            wait = doubled(_BARE, pool.limited_in_a_row - 1, _BARE_MOST)
             told = ", with no time"
         if now + wait > pool.until:
             pool.until, pool.why = now + wait, f"the provider answered {answer}{told}"
@@ -145,6 +146,10 @@ class Limits:
         buckets = (pool.requests, pool.tokens)
         shares += [max(b.now(now), 0.0) / b.size for b in buckets if b is not None]
         return 0.0 if pool.until > now else min(shares, default=1.0)
+
+    def forget(self, scope: str) -> None:
+        """Begin anew with a pool."""
+        self._pools.pop(scope, None)
 
     def left(self, target: Target, now: float) -> Left:
         """Return what is left of a target's limits."""
