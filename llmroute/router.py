@@ -6,9 +6,8 @@
     print(router.decide("fix this bug", tags=["code"]).winner)
     print(router.complete("fix this bug", tags=["code"]).text)
 
-Every call exists twice: `complete`, `stream` and `refresh` for plain code, `acomplete`,
-`astream` and `arefresh` for async code. Both do the same; the plain ones run the async ones on
-a thread of the router's own.
+Every call exists twice: `complete`, `stream`, `refresh` for plain code, `acomplete`, `astream`,
+`arefresh` for async code. The plain ones run the async ones on a thread of the router's own.
 """
 
 from __future__ import annotations
@@ -211,9 +210,8 @@ class Router:
         assume_usable: bool = False,
     ) -> Decision:
         """Decide by one snapshot, whatever is reloaded meanwhile."""
-        snapshot = self._snapshot
+        snapshot, options = self._snapshot, dict(fields)
         catalog = snapshot.catalog
-        options = dict(fields)
         request = snapshot.request(prompt, options.pop("target", None), options)
         return snapshot.policy(policy).decide(
             request,
@@ -247,7 +245,7 @@ class Router:
     ) -> Response:
         """Answer a request from the best target that can.
 
-        `timeout` in seconds spans all attempts; `on_attempt` is called after each call. What it
+        `timeout` in seconds spans everything; `on_attempt` is called after each call. What it
         raises is a warning of the answer, and changes nothing else.
 
         Raises:
@@ -257,11 +255,12 @@ class Router:
 
         """
         engine = self._engine
+        left = engine.dispatcher.left(timeout)
         with engine.underway.request():
-            await self._ready()
+            await self._ready(left())
             decision = self._decide(prompt, policy, fields)
             return await engine.dispatcher.complete(
-                decision.request, decision, timeout=timeout, on_attempt=on_attempt
+                decision.request, decision, timeout=left(), on_attempt=on_attempt
             )
 
     def astream(
@@ -286,12 +285,15 @@ class Router:
         """
         from llmroute.dispatch.stream import AnswerStream
 
-        async def start() -> Run:
-            await self._ready()
-            decision = self._decide(prompt, policy, {**fields, "stream": True})
-            return self._engine.dispatcher.run(decision.request, decision, timeout, on_attempt)
+        engine = self._engine
 
-        return AnswerStream(start, self._engine.underway)
+        async def start() -> Run:
+            left = engine.dispatcher.left(timeout)
+            await self._ready(left())
+            decision = self._decide(prompt, policy, {**fields, "stream": True})
+            return engine.dispatcher.run(decision.request, decision, left(), on_attempt)
+
+        return AnswerStream(start, engine.underway)
 
     async def arefresh(self, *, force: bool = True) -> None:
         """Ask every discovering server for its models; those not due are left out unless forced."""
@@ -299,14 +301,13 @@ class Router:
         with engine.underway.request():
             await engine.refresher.refresh(self.catalog, force=force)
 
-    async def _ready(self) -> None:
-        """Wait until ledger and servers were asked once; later asking runs beside requests."""
-        await self._ledgers.looked()
-        if not any(provider.discover for provider in self.catalog.providers.values()):
-            return
-        refresher = self._engine.refresher
-        await refresher.ask(refresher.never_answered(self.catalog))
-        refresher.start(refresher.due(self.catalog))
+    async def _ready(self, within: float) -> None:
+        """Wait until ledger and servers were asked once, so many seconds at most."""
+        from llmroute.dispatch.failing import before_the_first_call
+
+        async with before_the_first_call(within):
+            await self._ledgers.looked()
+            await self._engine.refresher.ready(lambda: self.catalog)
 
     def complete(self, prompt: Prompt, **options: Any) -> Response:
         """Do what `acomplete` does, from plain code."""

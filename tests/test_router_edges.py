@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import time
 
 import pytest
 
@@ -98,6 +99,45 @@ def test_a_wait_that_is_longer_than_the_deadline_is_not_begun(router, server):
     with pytest.raises(RouteFailed, match="would have to be waited for 86400 s") as caught:
         router.complete("x", timeout=30)
     assert len(caught.value.attempts) == 1
+
+
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize("timeout", [float("nan"), float("inf"), "5", True])
+def test_a_timeout_that_is_no_number_of_seconds_is_the_callers_mistake(
+    timeout, streams, router, server
+):
+    with pytest.raises(UsageError, match=r"timeout is .*write a number of seconds, such as 30"):
+        next(router.stream("x", timeout=timeout)) if streams else router.complete(
+            "x", timeout=timeout
+        )
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("timeout", [0, -1])
+def test_no_time_is_no_call(timeout, router, server):
+    with pytest.raises(RouteFailed, match="the deadline passed"):
+        router.complete("x", timeout=timeout)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_server_that_does_not_list_its_models_takes_no_more_than_the_request_has(
+    streams, server, write
+):
+    with Sim("ollama") as hangs:
+        hangs.script(Fault.hang(), times=None, scope="discovery")
+        folder = write("one", server.url)
+        (folder / "providers.d" / "odd.yaml").write_text(
+            "provider: odd\nlocality: local\ndiscover: {dialect: ollama}\n"
+            f"endpoint: {{transport: http, protocol: ollama-chat, base_url: '{hangs.url}'}}\n"
+        )
+        with Router.load(folder, environment={}) as router:
+            started = time.monotonic()
+            with pytest.raises(RouteFailed, match="the deadline passed before anybody was asked"):
+                next(router.stream("x", timeout=0.3)) if streams else router.complete(
+                    "x", timeout=0.3
+                )
+            assert 0.3 <= time.monotonic() - started < 0.6
 
 
 def test_each_target_is_waited_for_as_it_asked_itself(server, write):

@@ -6,7 +6,9 @@ From then on there is no other: a failure ends the stream with `StreamInterrupte
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import aclosing
+from math import isfinite
 
 from llmroute.adapter.answer import collect
 from llmroute.dispatch.answers import answer_check
@@ -14,7 +16,7 @@ from llmroute.dispatch.racing import heard
 from llmroute.dispatch.run import Run
 from llmroute.dispatch.services import Services
 from llmroute.dispatch.trial import OnAttempt
-from llmroute.errors import TargetError
+from llmroute.errors import TargetError, UsageError
 from llmroute.policy.engine.decision import Decision
 from llmroute.types import Request, Response
 
@@ -66,6 +68,17 @@ class Dispatcher:
             raise
         raise run.exhausted()
 
+    def left(self, timeout: float | None) -> Callable[[], float]:
+        """Return what tells how much of a request's time is left, counting from now.
+
+        Raises:
+            UsageError: the timeout is no number of seconds.
+
+        """
+        clock = self.services.pace.clock
+        due = clock() + _seconds(timeout)
+        return lambda: due - clock()
+
     def run(
         self,
         request: Request,
@@ -75,5 +88,14 @@ class Dispatcher:
     ) -> Run:
         """Return a request at the beginning of its way, its deadline counting from now."""
         clock = self.services.pace.clock
-        deadline = clock() + (DEFAULT_DEADLINE if timeout is None else timeout)
+        deadline = clock() + _seconds(timeout)
         return Run(request, decision, deadline, self.services, on_attempt)
+
+
+def _seconds(timeout: float | None) -> float:
+    if timeout is None:
+        return DEFAULT_DEADLINE
+    number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
+    if not number or not isfinite(timeout):
+        raise UsageError(f"timeout is {timeout!r}; write a number of seconds, such as 30")
+    return float(timeout)

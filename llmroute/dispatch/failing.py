@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 from llmroute.errors import RouteFailed, TargetError
 from llmroute.policy.engine.decision import Decision
 from llmroute.types import Attempt
 
-__all__ = ["callback_raised", "no_target", "route_failed"]
+__all__ = ["before_the_first_call", "callback_raised", "no_target", "route_failed"]
 
 #: Characters that are told of what a callback raised.
 _TOLD = 200
@@ -52,6 +53,22 @@ def route_failed(
         lines.append("  the deadline passed")
     head = f"no answer after {len(tried)} attempt{'s' if len(tried) != 1 else ''}"
     return RouteFailed("\n".join([f"{head}:", *lines]), tried, last, warnings)
+
+
+@asynccontextmanager
+async def before_the_first_call(within: float) -> AsyncIterator[None]:
+    """Bound, in seconds, what is done before anybody is asked.
+
+    Raises:
+        RouteFailed: it took longer.
+
+    """
+    try:
+        async with asyncio.timeout(within):
+            yield
+    except TimeoutError as exc:
+        late = "the deadline passed before anybody was asked"
+        raise RouteFailed(f"no answer after 0 attempts:\n  {late}") from exc
 
 
 def callback_raised(attempt: Attempt, exc: Exception) -> str:

@@ -64,6 +64,11 @@ class Refresher:
             if provider.discover and now >= self._due.get(key_of(provider), never)
         ]
 
+    async def ready(self, catalog: Callable[[], Catalog]) -> None:
+        """Wait until every server was asked once; later asking runs beside requests."""
+        await self.ask(self.never_answered(catalog()))
+        self.start(self.due(catalog()))
+
     async def refresh(self, catalog: Catalog, *, force: bool) -> None:
         """Ask all discovering providers, or those that are due, and wait for their answers."""
         every = [provider for provider in catalog.providers.values() if provider.discover]
