@@ -7,7 +7,8 @@ badly, processes are killed and start again over the same ledger. Whatever the o
 - an answer comes from one target alone, and no more calls are made than the policy allows;
 - no call upstream outlives its caller;
 - every reservation is settled, those of a killed process when they expire;
-- no secret shows anywhere.
+- no secret shows anywhere;
+- a router that is closed leaves nothing under way.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ fallback: {{attempts: {attempts}}}
 SETTINGS = f"budgets: [{{name: all, period: month, amount: {LIMIT}, hard: true}}]\n"
 BEHAVIOURS = (
     *("ok", "500", "429", "401", "hang", "reset", "refused", "truncated"),
-    *("empty", "html", "breaks", "stalls", "slow"),
+    *("empty", "html", "breaks", "stalls", "slow", "bursts"),
 )
 
 
@@ -86,7 +87,7 @@ def said(text: str) -> bytes:
 USAGE = event(choices=[], usage={"prompt_tokens": 5, "completion_tokens": 30, "total_tokens": 35})
 STOP = event(choices=[{"index": 0, "delta": {}, "finish_reason": "stop"}])
 DONE = b"data: [DONE]\n\n"
-SCRIPTS: Mapping[str, tuple[bytes | float, ...]] = {
+SCRIPTS: Mapping[str, tuple[bytes | float | Exception, ...]] = {
     "ok": (0.1, said("All "), 0.1, said("is well."), STOP, USAGE, DONE),
     "slow": (1.5, said("All "), 1.5, said("is well."), STOP, USAGE, DONE),
     "hang": (1e9,),
@@ -94,6 +95,7 @@ SCRIPTS: Mapping[str, tuple[bytes | float, ...]] = {
     "empty": (0.1, STOP, DONE),
     "breaks": (0.1, said("All "), 0.1, USAGE),
     "stalls": (0.1, said("All "), 1e9),
+    "bursts": (0.1, KeyError(f"a bug, and {CANARY}")),
 }
 ERRORS = {"500": 500, "429": 429, "401": 401}
 
@@ -113,6 +115,8 @@ class Reply:
             yield json.dumps({"error": {"message": f"no: Bearer {CANARY} is bad"}}).encode()
             return
         for item in SCRIPTS.get(self._behaviour, (b"<html>",)):
+            if isinstance(item, Exception):
+                raise item
             if isinstance(item, float):
                 await asyncio.sleep(item)
             else:
@@ -323,6 +327,21 @@ class Machine(RuleBasedStateMachine):
         self.orphans |= set(self.store._open)
         self.router = self._started()
 
+    @rule()
+    def close(self) -> None:
+        """Close the router as a program does that ends, and start another one."""
+
+        async def close() -> None:
+            self.router.close()
+
+        self.loop.run_until_complete(close())
+        self._run(0.001)
+        assert all(asked.task.done() for asked in self.clients)
+        assert set(self.store._open) <= self.orphans
+        assert self.wires.open == []
+        self.clients.clear()
+        self.router = self._started()
+
     # What must hold
 
     @invariant()
@@ -354,7 +373,9 @@ class Machine(RuleBasedStateMachine):
         for asked in self.clients:
             result = asked.result
             seen += [repr(result), str(result), getattr(result, "attempts", "")]
-            seen += [vars(e) for e in (result, getattr(result, "last", None)) if _raised(e)]
+            last = getattr(result, "last", None)
+            seen += [vars(e) for e in (result, last) if _raised(e)]
+            seen.append(getattr(last, "__cause__", None))
         seen.append(self.router.decide("hi", max_tokens=10).to_dict())
         assert CANARY not in repr(seen)
 
