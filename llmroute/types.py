@@ -106,6 +106,7 @@ class Request:
         if not isinstance(self.metadata, Mapping):
             raise UsageError(f"metadata is {self.metadata!r}; it must be a map of labels")
         _check_tools(self.tools)
+        _check_format(self.response_format)
         if self.input_tokens is not None and self.input_tokens < 0:
             raise UsageError(f"input_tokens is {self.input_tokens}; it cannot be negative")
         if self.max_tokens is not None and self.max_tokens < 1:
@@ -185,9 +186,9 @@ def _check_tools(tools: Any) -> None:
 def _check_list(name: str, value: Any) -> None:
     if not isinstance(value, tuple):
         raise UsageError(f"{name} is {value!r}; it must be a list")
-    wrong = next((item for item in value if not isinstance(item, str)), None)
-    if wrong is not None:
-        raise UsageError(f"{name} holds {wrong!r}; it must be a list of texts")
+    for item in value:
+        if not isinstance(item, str):
+            raise UsageError(f"{name} holds {item!r}; it must be a list of texts")
 
 
 def _check_text(name: str, value: Any) -> None:
@@ -220,6 +221,31 @@ def _check_message(index: int, message: Message) -> None:
     if not isinstance(content, _CONTENT):
         wanted = "write a text, a list of parts or null"
         raise UsageError(f"messages[{index}].content is {content!r}; {wanted}")
+    if isinstance(content, list | tuple):
+        _check_maps(f"messages[{index}].content", content, '{"type": "text", "text": …}')
+    calls = message.get("tool_calls")
+    if calls is not None:
+        _check_maps(f"messages[{index}].tool_calls", calls, '{"id": …, "function": …}')
+
+
+def _check_maps(name: str, value: Any, wanted: str) -> None:
+    if not isinstance(value, list | tuple):
+        raise UsageError(f"{name} is {value!r}; it must be a list of {wanted}")
+    for number, item in enumerate(value):
+        if not isinstance(item, Mapping):
+            raise UsageError(f"{name}[{number}] is {item!r}; write {wanted}")
+
+
+def _check_format(form: Any) -> None:
+    if form is None:
+        return
+    wanted = '{"type": "json_schema", "json_schema": {"name": …, "schema": …}}'
+    wrapper = form.get("json_schema") if isinstance(form, Mapping) else ()
+    if wrapper is not None and not isinstance(wrapper, Mapping):
+        raise UsageError(f"response_format is {form!r}; it is {wanted}")
+    schema = wrapper and wrapper.get("schema")
+    if schema is not None and not isinstance(schema, Mapping):
+        raise UsageError(f"response_format holds the schema {schema!r}; it must be a map")
 
 
 _FIELDS = set(Request.__dataclass_fields__)

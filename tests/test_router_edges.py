@@ -73,6 +73,37 @@ def test_what_json_cannot_hold_is_the_callers_mistake_and_leaves_nothing_in_flig
     assert in_flight(router) == 0
 
 
+ENDLESS: list = []
+ENDLESS.append(ENDLESS)
+
+
+def test_fields_that_nobody_reads_cost_no_answer(server, write):
+    """Keys that are no text: the answer is paid for before anybody looks at them again."""
+    folder = write("one", server.url)
+    (folder / "llmroute.yaml").write_text("ledger: {path: ledger.db, prompts: true}\n")
+    message = {"role": "user", "content": "hi", 1: 2}
+    with Router.load(folder, environment={}) as router:
+        for _ in range(2):
+            assert router.complete([message]).text
+        assert in_flight(router) == 0
+        assert router.ledger.alarms == ()
+
+
+@pytest.mark.parametrize("value", [ENDLESS, {(1, 2): 3}, {1, 2}])
+def test_what_json_cannot_hold_is_no_traceback_in_whatever_field(value, server, write):
+    folder = write("one", server.url)
+    (folder / "llmroute.yaml").write_text("ledger: {path: ledger.db, prompts: true}\n")
+    message = {"role": "user", "content": "hi", "name": value}
+    tool = {"type": "function", "function": {"name": "f", "parameters": value}}
+    with Router.load(folder, environment={}) as router:
+        with pytest.raises(RouteFailed, match="cannot be written as JSON"):
+            router.complete([message])
+        with pytest.raises(UsageError, match="tools cannot be written as JSON"):
+            router.decide("hi", tools=[tool])
+        assert in_flight(router) == 0
+        assert router.ledger.alarms == ()
+
+
 def with_schema(schema):
     return {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
 

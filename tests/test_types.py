@@ -29,3 +29,48 @@ def test_other_content_is_taken_as_it_is(content: Any) -> None:
 def test_a_message_may_lack_content() -> None:
     message = {"role": "assistant", "tool_calls": []}
     assert Request.of([message]).messages == (message,)
+
+
+ODD: tuple[Any, ...] = (5, "x", None, b"x", ["x"], {1, 2})
+
+
+@pytest.mark.parametrize("part", ODD)
+def test_parts_that_are_no_maps_are_refused(part: Any) -> None:
+    with pytest.raises(UsageError) as caught:
+        Request.of([{"role": "user", "content": [{"type": "text", "text": "x"}, part]}])
+    assert str(caught.value) == (
+        f'messages[0].content[1] is {part!r}; write {{"type": "text", "text": …}}'
+    )
+
+
+@pytest.mark.parametrize("calls", [5, "x", b"x", {"id": "x"}, *([item] for item in ODD)])
+def test_tool_calls_that_are_no_list_of_maps_are_refused(calls: Any) -> None:
+    with pytest.raises(UsageError, match=r"messages\[0\]\.tool_calls"):
+        Request.of([{"role": "assistant", "content": None, "tool_calls": calls}])
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "json",
+        5,
+        ["json_object"],
+        {"type": "json_schema", "json_schema": "x"},
+        {"type": "json_schema", "json_schema": {"schema": 5}},
+        {"type": "json_schema", "json_schema": {"schema": ["x"]}},
+    ],
+)
+def test_a_response_format_that_is_none_is_refused(form: Any) -> None:
+    with pytest.raises(UsageError, match="response_format"):
+        Request.of("x", response_format=form)
+
+
+@pytest.mark.parametrize("form", [None, {"type": "json_object"}, {"type": "json_schema"}])
+def test_other_response_formats_are_left_to_providers(form: Any) -> None:
+    assert Request.of("x", response_format=form).json_schema is None
+
+
+@pytest.mark.parametrize("name", ["tags", "stop"])
+def test_nothing_is_no_text(name: str) -> None:
+    with pytest.raises(UsageError, match=f"{name} holds None"):
+        Request.of("x", **{name: ["a", None]})

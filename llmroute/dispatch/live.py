@@ -291,6 +291,8 @@ class LiveState:
     def served(self, request: Request, target: Target) -> None:
         """Remember where a conversation was answered."""
         key = _conversation(request)
+        if key is None:
+            return
         with self._lock:
             self._served.pop(key, None)
             self._served[key] = (target.id, self._clock())
@@ -299,9 +301,10 @@ class LiveState:
 
     def affinity(self, request: Request) -> str | None:
         """Return where the conversation was last answered, while its cache still counts."""
-        if not self._served:
+        key = _conversation(request) if self._served else None
+        if key is None:
             return None
-        target_id, at = self._served.get(_conversation(request), (None, 0.0))
+        target_id, at = self._served.get(key, (None, 0.0))
         return target_id if self._clock() - at <= AFFINITY_SECONDS else None
 
     def _headroom(self, target: Target) -> float:
@@ -332,12 +335,18 @@ def _factor(ratios: Iterable[float], now: float) -> float:
     return min(max(round(median / _STEP) * _STEP, _LEAST_FACTOR), _MOST_FACTOR)
 
 
-def _conversation(request: Request) -> str:
-    """Name a conversation by its opening: everything up to the first user message, and the user."""
+def _conversation(request: Request) -> str | None:
+    """Name a conversation by its opening: everything up to the first user message, and the user.
+
+    None where messages hold, in fields that no protocol reads, what JSON cannot.
+    """
     opening = []
     for message in request.messages:
         opening.append(message)
         if message["role"] == "user":
             break
-    text = json.dumps([request.user, opening], sort_keys=True, default=str)
+    try:
+        text = json.dumps([request.user, opening], sort_keys=True, default=str)
+    except (RecursionError, TypeError, ValueError):
+        return None
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
