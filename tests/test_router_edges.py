@@ -192,6 +192,15 @@ def test_a_hanging_target_that_cannot_stream_leaves_time_for_the_next(server, wr
     assert [a.outcome for a in answer.attempts] == ["timeout", "ok"]
 
 
+def test_an_answer_in_one_piece_says_nothing_of_a_models_speed(server, write):
+    with Router.load(write("one", server.url, streaming="false"), environment={}) as router:
+        for _ in range(3):
+            router.complete("Tell me a story")
+        (seen,) = router.health()
+    assert seen.observations > 2.9
+    assert seen.tokens_per_second == 30.0  # the prior of a local model
+
+
 def test_an_expired_price_costs_an_unknown_amount(server, write):
     folder = write("one", server.url, more=', valid_until: "2026-01-01"')
     with Router.load(folder, environment={}) as router:

@@ -16,13 +16,16 @@ from llmroute.dispatch.plan import Role, Step
 from llmroute.dispatch.services import Services
 from llmroute.dispatch.timers import Timers, timed
 from llmroute.dispatch.unexpected import faults_of
-from llmroute.dispatch.usage import charge, partial_usage, usage_of
+from llmroute.dispatch.usage import believable, charge, partial_usage, usage_of
 from llmroute.errors import ErrorKind, TargetError
 from llmroute.ledger.holds import Reservation
 from llmroute.policy.engine.decision import Decision
 from llmroute.types import Attempt, Chunk, Request, Response, Usage
 
-__all__ = ["MAX_ANSWER", "Leave", "Trial"]
+__all__ = ["FASTEST", "MAX_ANSWER", "Leave", "Trial"]
+
+#: Tokens per second that no model generates: the fastest services do some thousands.
+FASTEST = 10_000
 
 #: Characters that an answer may have in all.
 MAX_ANSWER = 16 * 1024 * 1024
@@ -130,7 +133,8 @@ class Trial:
         """Measure a chunk; the first content or reasoning stops the first-token clock."""
         if self.first is None and (chunk.has_content or chunk.reasoning):
             self.first = self._now - self._timers.started
-        self._reported = chunk.usage or self._reported
+        if chunk.usage is not None and believable(chunk.usage):
+            self._reported = chunk.usage
         self._model = chunk.model or self._model
         called = chunk.tool_call.arguments if chunk.tool_call else ""
         said = chunk.text + chunk.reasoning + chunk.refusal + called
@@ -164,7 +168,7 @@ class Trial:
     def succeeded(self, response: Response) -> Response:
         """Note a whole answer, and return it with its usage, cost and warnings."""
         reported, target = response.usage, self.target
-        usage = usage_of(response, self.decision)
+        usage = usage_of(response, self.decision, self.warnings)
         partly = reported.estimated and bool(reported.input or reported.output)
         nano = charge(target, usage, self.decision, partly=partly, warnings=self.warnings)
         self._measured(healthy=True, speed=self._speed(usage))
@@ -179,11 +183,15 @@ class Trial:
         return replace(response, target=target.id, usage=usage, cost=cost, warnings=warnings)
 
     def _speed(self, usage: Usage) -> float | None:
-        """Tokens per second after the first one; None where it cannot be told."""
-        if self.first is None or usage.output < 2:
+        """Tokens per second after the first one; None where it cannot be told.
+
+        As of an answer in one piece, or one that something on the way held back until its end.
+        """
+        if self.first is None or usage.output < 2 or not self.target.capabilities.streaming:
             return None
         generating = self._now - self._timers.started - self.first
-        return (usage.output - 1) / generating if generating > 0 else None
+        possible = (usage.output - 1) <= FASTEST * generating
+        return (usage.output - 1) / generating if possible else None
 
     def _learn(self, response: Response, usage: Usage) -> None:
         """Let later estimates for this target learn from its own counts of prompt and answer.

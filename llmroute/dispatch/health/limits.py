@@ -40,6 +40,10 @@ class _Bucket:
         self.at = now
         return self.level
 
+    def change(self, amount: float, now: float) -> None:
+        """Take or give back; providers' windows are a minute, so that no debt is larger."""
+        self.level = max(min(self.now(now) + amount, self.size), -self.size)
+
     def ready(self, amount: float, now: float) -> float:
         """Return when an amount is there; more than a minute allows is there when it is full."""
         missing = min(amount, self.size) - self.now(now)
@@ -113,8 +117,7 @@ class Limits:
         pool = self._pool(target, now)
         for bucket, amount in ((pool.requests, 1), (pool.tokens, tokens)):
             if bucket is not None:
-                bucket.now(now)
-                bucket.level -= amount
+                bucket.change(-amount, now)
 
     def give_back(self, target: Target, tokens: int, now: float, *, requests: int = 0) -> None:
         """Correct `take` by what a call needed less (or, below 0, more) than expected."""
@@ -123,7 +126,7 @@ class Limits:
             return
         for bucket, amount in ((pool.requests, requests), (pool.tokens, tokens)):
             if bucket is not None:
-                bucket.level = min(bucket.now(now) + amount, bucket.size)
+                bucket.change(amount, now)
 
     def ready(self, scope: str, now: float) -> tuple[float, str]:
         """Return when the next call of a pool may be made, and why not earlier."""
@@ -132,9 +135,9 @@ class Limits:
             return now, ""
         found = [(pool.until, pool.why)]
         if pool.requests is not None:
-            found.append((pool.requests.ready(1, now), f"{pool.requests.size:g} rpm are used up"))
+            found.append((pool.requests.ready(1, now), f"{pool.requests.size:.0f} rpm are used up"))
         if pool.tokens is not None:
-            found.append((pool.tokens.ready(1, now), f"{pool.tokens.size:g} tpm are used up"))
+            found.append((pool.tokens.ready(1, now), f"{pool.tokens.size:.0f} tpm are used up"))
         return max(found)
 
     def headroom(self, target: Target, now: float) -> float:

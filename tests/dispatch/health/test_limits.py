@@ -112,6 +112,21 @@ def test_declared_tokens_are_corrected_by_what_was_used(limits):
     assert until(limits, made) == pytest.approx(1.01)
 
 
+def test_a_debt_is_paid_within_a_minute(limits):
+    """What was used is out of the provider's own window by then, whatever was reported."""
+    made = declared(tpm=6000)
+    limits.take(made, 10**30, 0.0)
+    assert until(limits, made) == pytest.approx(60.01)
+    limits.give_back(made, -(10**30), 0.0)
+    assert until(limits, made) == pytest.approx(60.01)
+
+
+def test_large_limits_are_told_in_full(limits):
+    made = declared(tpm=2_000_000)
+    limits.take(made, 3_000_000, 0.0)
+    assert limits.ready("d", 0.0)[1] == "2000000 tpm are used up"
+
+
 def announce(limits, made, remaining, reset="60s", what="requests", now=0.0):
     names = {"limit": "100", "remaining": remaining, "reset": reset}
     headers = {f"x-ratelimit-{name}-{what}": value for name, value in names.items()}
