@@ -65,6 +65,10 @@ FINAL_KINDS = frozenset(
 )
 
 
+#: A wait of more than a day is no wait but a mistake; in seconds.
+_LONGEST_WAIT = 86_400.0
+
+
 class LlmrouteError(Exception):
     """Base of every error that llmroute raises on purpose."""
 
@@ -103,7 +107,8 @@ class TargetError(LlmrouteError):
     """One call to one target failed.
 
     `kind` is the class of the failure, `status` the HTTP status or exit code where there was
-    one, `code` the provider's own code, `retry_after` seconds to wait as the provider asked,
+    one, `code` the provider's own code, `retry_after` seconds to wait as the provider asked (at
+    most a day, else None),
     `native` the provider's body (capped), `help` what the user can do about it. `repeatable` is
     the provider's own word on whether the same call may be made again, None where it has none.
     """
@@ -127,7 +132,7 @@ class TargetError(LlmrouteError):
         self.status = status
         self.code = code
         self.request_id = request_id
-        self.retry_after = retry_after
+        self.retry_after = retry_after if _is_wait(retry_after) else None
         self.native = native
         self.help = help
         self.target = target
@@ -138,6 +143,11 @@ class TargetError(LlmrouteError):
         status = f" (status {self.status})" if self.status is not None else ""
         help_text = f"; {self.help}" if self.help else ""
         return f"{where}{self.kind}: {self.message}{status}{help_text}"
+
+
+def _is_wait(seconds: float | None) -> bool:
+    """Whether somebody can be meant to wait so long; what is not above 0, or NaN, is no wait."""
+    return seconds is not None and 0 < seconds <= _LONGEST_WAIT
 
 
 class RouteFailed(LlmrouteError):  # noqa: N818 - reads as what happened

@@ -85,7 +85,11 @@ class Run:
         `able` names a capability that it must have. None where there is none.
         """
         while self.remaining > 0 and (step := self._plan.other(role, able=able)):
-            trial = await self._begin(step, request)
+            try:
+                trial = await self._begin(step, request)
+            except BaseException:
+                self._plan.put_back(step)
+                raise
             if trial is not None:
                 return trial
         return None
