@@ -146,6 +146,22 @@ def test_a_probe_says_that_it_is_one():
     run(work())
 
 
+@pytest.mark.parametrize("probe", [says("hi", after=1.0), fails(after=1.0)])
+def test_of_many_requests_at_once_one_alone_probes(probe):
+    async def work():
+        world = World({"a/1": [probe], "b/1": [says("ho")]}, places=100)
+        refused = error(ErrorKind.UNAVAILABLE, code="connection_refused")
+        world.health.failed(world.targets[0], refused, world.health.admit(world.targets[0]))
+        asyncio.get_running_loop().now += 10.0
+        answers = await asyncio.gather(*(world.complete() for _ in range(50)))
+        assert world.asked.count("a/1") == 1
+        assert sum(item.role == "probe" for item in world.records) == 1
+        assert {answer.text for answer in answers} <= {"hi", "ho"}
+        await world.assert_settled()
+
+    run(work())
+
+
 def test_a_deadline_within_an_answer_is_not_its_targets_fault():
     async def work():
         texts = [str(i) for i in range(100)]
