@@ -276,6 +276,22 @@ def test_streams_of_other_loops_are_ended_on_their_own(router, sim, store):
     assert settled(store) == LEFT
 
 
+def test_a_second_reader_is_refused_and_hides_nobody(router, sim, store):
+    async def work():
+        stream = await begun(router)
+        reader = asyncio.ensure_future(anext(stream))
+        await asyncio.sleep(0)
+        with pytest.raises(RuntimeError, match="already running"):
+            await anext(stream)
+        await router.aclose()
+        with pytest.raises(UsageError, match=CLOSED):
+            await reader
+        assert settled(store) == LEFT
+
+    asyncio.run(work())
+    assert sim.wait_idle()
+
+
 def test_who_is_cancelled_anyway_stays_cancelled(router, sim, store):
     async def work():
         stream = await begun(router)

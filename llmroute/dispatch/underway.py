@@ -70,12 +70,15 @@ class Work:
     def __enter__(self) -> None:
         if self._called_off:
             raise closed_meanwhile()
-        self._task = asyncio.current_task()
-        self._cancels = self._task.cancelling() if self._task else 0
+        if self._task is None:
+            self._task = asyncio.current_task()
+            self._cancels = self._task.cancelling() if self._task else 0
 
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, _: TracebackType | None
     ) -> None:
+        if asyncio.current_task() is not self._task:
+            return  # another task is the one that waits; a stream has refused this one
         task, self._task = self._task, None
         if not self._called_off:
             return
