@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from inspect import iscoroutine
 
 from llmroute.errors import RouteFailed, TargetError
 from llmroute.policy.engine.decision import Decision
 from llmroute.types import Attempt
 
-__all__ = ["before_the_first_call", "callback_raised", "no_target", "route_failed"]
+__all__ = ["before_the_first_call", "called_back", "no_target", "route_failed"]
 
 #: Characters that are told of what a callback raised.
 _TOLD = 200
@@ -71,14 +72,28 @@ async def before_the_first_call(within: float) -> AsyncIterator[None]:
         raise RouteFailed(f"no answer after 0 attempts:\n  {late}") from exc
 
 
-def callback_raised(attempt: Attempt, exc: Exception) -> str:
-    """Return the warning that `on_attempt` raised; its traceback goes to the loop's handler.
+def called_back(on_attempt: Callable[[Attempt], object], attempt: Attempt) -> str | None:
+    """Tell a caller's callback of an attempt; return what to warn of where it raised.
 
-    That is where asyncio tells of every callback that raised, the log by default.
+    The traceback goes to the loop's exception handler, where asyncio tells of every callback that
+    raised: the log, by default.
     """
-    told = f"on_attempt raised {type(exc).__name__} after the call to {attempt.target}"
-    asyncio.get_running_loop().call_exception_handler({"message": told, "exception": exc})
-    return f"{told}: {exc}"[:_TOLD]
+    try:
+        _call(on_attempt, attempt)
+    except MemoryError:
+        raise
+    except Exception as exc:  # noqa: BLE001 - the caller's own code may raise anything
+        told = f"on_attempt raised {type(exc).__name__} after the call to {attempt.target}"
+        asyncio.get_running_loop().call_exception_handler({"message": told, "exception": exc})
+        return f"{told}: {exc}"[:_TOLD]
+    return None
+
+
+def _call(on_attempt: Callable[[Attempt], object], attempt: Attempt) -> None:
+    made = on_attempt(attempt)
+    if iscoroutine(made):
+        made.close()
+        raise TypeError("it is a coroutine function, which nobody awaits; give a plain one")
 
 
 def _few(targets: list[str]) -> str:

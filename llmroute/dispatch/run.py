@@ -7,7 +7,7 @@ from dataclasses import replace
 from llmroute.catalog.build import Problem
 from llmroute.catalog.model import Auth, Target, authorised
 from llmroute.dispatch.account import Account, Refused
-from llmroute.dispatch.failing import callback_raised, no_target, route_failed
+from llmroute.dispatch.failing import called_back, no_target, route_failed
 from llmroute.dispatch.gates import QUEUE
 from llmroute.dispatch.health.health import Admission
 from llmroute.dispatch.plan import Plan, Role, Step
@@ -245,14 +245,8 @@ class Run:
     def _ended(self, record: Attempt) -> None:
         """Tell the caller of a call's end; what its callback raises costs nobody an answer."""
         self.records.append(record)
-        if self._on_attempt is None:
-            return
-        try:
-            self._on_attempt(record)
-        except MemoryError:
-            raise
-        except Exception as exc:  # noqa: BLE001 - the caller's own code may raise anything
-            self.warnings.append(callback_raised(record, exc))
+        if self._on_attempt and (raised := called_back(self._on_attempt, record)):
+            self.warnings.append(raised)
 
     def failed(self, trial: Trial, error: TargetError) -> None:
         """Record a failed call and change the plan accordingly."""

@@ -30,7 +30,7 @@ FASTEST = 10_000
 #: Characters that an answer may have in all.
 MAX_ANSWER = 16 * 1024 * 1024
 
-OnAttempt = Callable[[Attempt], None]
+OnAttempt = Callable[[Attempt], object]
 
 
 @dataclass(slots=True)

@@ -102,6 +102,19 @@ def test_the_traceback_goes_where_asyncio_tells_of_callbacks():
     run(work())
 
 
+def test_a_coroutine_function_is_no_callback():
+    async def work():
+        async def on_attempt(record):
+            raise AssertionError("nobody awaits this")
+
+        world = World({"a/1": [says("hi")]})
+        answer = await ask(world, False, on_attempt)
+        (warning,) = answer.warnings
+        assert warning.endswith("it is a coroutine function, which nobody awaits; give a plain one")
+
+    run(work())
+
+
 @pytest.mark.parametrize("wrong", [KeyboardInterrupt, MemoryError, asyncio.CancelledError])
 def test_what_ends_programs_is_not_held_back(wrong):
     async def work():
