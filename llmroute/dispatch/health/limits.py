@@ -155,10 +155,12 @@ class Limits:
         self._pools.pop(scope, None)
 
     def left(self, target: Target, now: float) -> Left:
-        """Return what is left of a target's limits."""
-        pool = self._pool(target, now)
+        """Return what is left of a target's limits, without changing anything."""
+        pool = self._pools.get(target.limit_scope) or _Pool()
+        requests = _sized(pool.requests, target.limits.rpm, now)
+        tokens = _sized(pool.tokens, target.limits.tpm, now)
         free = {name: _free(*quota, now) for name, quota in sorted(pool.quotas.items())}
-        return Left(_whole(pool.requests, now), _whole(pool.tokens, now), free)
+        return Left(_whole(requests, now), _whole(tokens, now), free)
 
     def _pool(self, target: Target, now: float) -> _Pool:
         pool = self._pools.get(target.limit_scope)
