@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
+import sys
 import time
 
 import pytest
@@ -246,6 +248,36 @@ def test_a_plain_call_inside_a_callback_is_refused_instead_of_waiting_for_itself
 
     router.complete("x", on_attempt=callback)
     assert seen == ["a plain call inside a callback would wait for itself; use acomplete"]
+
+
+FORK = """
+import os, signal, sys
+from llmroute import Router, UsageError
+router = Router.load(sys.argv[1], environment={})
+router.complete("x")
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    for ask in (router.complete, lambda text: next(router.stream(text))):
+        try:
+            ask("x")
+        except UsageError as exc:
+            print(exc, flush=True)
+    router.close()
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+router.complete("x")
+"""
+
+
+def test_a_fork_of_a_process_whose_router_was_used_is_told_and_does_not_hang(server, write):
+    folder = write("one", server.url)
+    run = subprocess.run(
+        [sys.executable, "-c", FORK, str(folder)], capture_output=True, text=True, timeout=60
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    told = "the router was used before this process was forked; load one in each process"
+    assert run.stdout.count(told) == 2
 
 
 def test_secrets_of_a_programs_environment_are_not_shown(tmp_path):

@@ -55,6 +55,8 @@ class Engine:
         """Do the same from plain code; safe to call twice."""
         self.underway.close()
         portal = self.portal
+        if portal.forked:
+            return  # nothing of it is this process's to close
         portal.run(self.adapter.aclose())
         portal.close()
         self._portal = None

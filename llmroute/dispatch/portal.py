@@ -41,7 +41,8 @@ class Portal:
         closed afterwards.
 
         Raises:
-            UsageError: it is called on the portal's own thread, or after its end.
+            UsageError: it is called on the portal's own thread, after its end, or in a fork of the
+                process, which has no such thread.
 
         """
         ended = threading.Event()
@@ -71,9 +72,17 @@ class Portal:
         """Whether the loop has ended, or is about to, and with it all that it ran."""
         return self._ends
 
+    @property
+    def forked(self) -> bool:
+        """Whether this is a fork of the process in which the thread runs."""
+        return not self._ends and not self._thread.is_alive()
+
     def _check_thread(self) -> None:
         if threading.current_thread() is self._thread:
             raise UsageError("a plain call inside a callback would wait for itself; use acomplete")
+        if self.forked:
+            wanted = "load one in each process, after the fork"
+            raise UsageError(f"the router was used before this process was forked; {wanted}")
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Start a coroutine on the portal's loop."""
