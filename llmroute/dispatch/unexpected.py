@@ -46,10 +46,16 @@ def _internal(exc: Exception, target: Target, request: Request) -> TargetError:
 
 
 def _clean(exc: Exception, target: Target, request: Request) -> None:
-    """Leave of an exception its kind, its text and its lines, and nothing it came of."""
+    """Leave of an exception its kind, its text and its lines, and nothing it came of.
+
+    Exceptions of clients carry requests, with their headers, as attributes.
+    """
     traceback.clear_frames(exc.__traceback__)
     exc.__cause__ = exc.__context__ = None
     exc.args = tuple(_shown(arg, target, request) for arg in exc.args)
+    held = vars(exc)
+    held.pop("__notes__", None)
+    held.update({name: _shown(value, target, request) for name, value in held.items()})
 
 
 def _shown(arg: object, target: Target, request: Request) -> object:

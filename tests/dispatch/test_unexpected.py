@@ -212,7 +212,10 @@ def carried(answer):
 def test_neither_secret_nor_prompt_stays_in_the_cause_its_lines_or_the_records():
     def answer(key, body):
         inner = ValueError(f"header {key}")
-        raise Bursting(f"cannot send {key}: {body}", {"authorization": key}) from inner
+        burst = Bursting(f"cannot send {key}: {body}", {"authorization": key})
+        burst.request, burst.header = {"authorization": key}, f"Bearer {key}"
+        burst.add_note(f"sent with {key}")
+        raise burst from inner
 
     async def work():
         world = carried(answer)
@@ -224,7 +227,8 @@ def test_neither_secret_nor_prompt_stays_in_the_cause_its_lines_or_the_records()
         shown = traceback.TracebackException.from_exception(caught.value.last, capture_locals=True)
         text = "".join(shown.format()) + repr(world.records) + str(caught.value)
         assert "in answer" in text
-        assert CANARY not in text
+        assert CANARY not in text + repr(vars(cause))
+        assert cause.header == "Bearer ***"
         assert PROMPT not in repr(world.records) + repr(cause) + str(caught.value)
         assert world.books.held == []
 
