@@ -20,6 +20,9 @@ from llmroute.types import Chunk, Request, Response
 
 __all__ = ["Adapter", "OnHeaders", "collect"]
 
+#: Seconds that closing the wire may take; nobody's answer or error waits longer.
+_CLOSING = 5.0
+
 #: Takes the headers of an answer, names in lower case.
 OnHeaders = Callable[[Mapping[str, str]], None]
 
@@ -175,7 +178,8 @@ async def _closed(reply: Reply) -> None:
     exception itself: what a client raises may hold headers.
     """
     try:
-        await reply.aclose()
+        async with asyncio.timeout(_CLOSING):
+            await reply.aclose()
     except MemoryError:
         raise
     except Exception as exc:  # noqa: BLE001 - transports may be anybody's

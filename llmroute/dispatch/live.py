@@ -150,7 +150,7 @@ class LiveState:
             if self._quota is not None and self._quota(target) < 1.0:
                 self._tight.add(scope)
             if scope in before or scope in self._tight:
-                yield from ids
+                yield from tuple(ids)  # which readers in other threads add to
 
     def _note(self, ids: Iterable[str]) -> None:
         self._changes.extend(ids)

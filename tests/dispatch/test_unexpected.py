@@ -170,9 +170,9 @@ class Bursting(Exception):  # noqa: N818
 class Reply:
     status = 200
 
-    def __init__(self, lines, closing=None):
+    def __init__(self, lines, closing=None, slow=0.0):
         self.headers = {"content-type": "text/event-stream"}
-        self.lines, self.closing = lines, closing
+        self.lines, self.closing, self.slow = lines, closing, slow
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         for line in self.lines:
@@ -182,6 +182,7 @@ class Reply:
         """Nothing is left."""
 
     async def aclose(self):
+        await asyncio.sleep(self.slow)
         if self.closing:
             raise self.closing
 
@@ -251,6 +252,21 @@ def test_a_connection_that_cannot_be_closed_takes_no_answer_away(streams):
         world = carried(lambda _key, _body: Reply(WHOLE, closing=OSError(9, "bad descriptor")))
         assert await answered(world, streams) == "hi"
         assert told == ["a transport failed to close an answer: OSError"]
+
+    run(work())
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_connection_that_never_closes_keeps_nobody_waiting_for_ever(streams):
+    async def work():
+        told = []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _loop, context: told.append(context["message"]))
+        world = carried(lambda _key, _body: Reply(WHOLE, slow=1e9))
+        began = world.now
+        assert await answered(world, streams) == "hi"
+        assert world.now - began < 6.0
+        assert told == ["a transport failed to close an answer: TimeoutError"]
 
     run(work())
 
