@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import sqlite3
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from llmroute.config.workspace import load_workspace
 from llmroute.ledger.holds import Reservation
 from llmroute.ledger.records import AttemptRecord, RequestRecord, first_id
 from llmroute.ledger.settings import ledger_settings, store_opener
+from llmroute.sim import Fault
 from tests.cli.conftest import write_workspace
 
 SETTINGS = """\
@@ -245,6 +248,33 @@ def test_a_request_without_an_end_shows_what_is_reserved_for_it(here: Any, books
     assert out.startswith("pending\n")
     assert "1. first/m  pending · $1.00 reserved until 20" in out
     assert out.endswith("its end is not known: it goes on, or its process was killed\n")
+
+
+ASKER = """
+import sys
+from llmroute import Router
+Router.load(sys.argv[1], environment={}).complete("hi", max_tokens=1000, timeout=60)
+"""
+
+
+def test_a_process_that_is_killed_in_a_call_leaves_what_it_held(here: Any, pair: Any) -> None:
+    """1,000 tokens of answer at $2 a million are held, and some of the prompt."""
+    (pair.root / "llmroute.yaml").write_text(SETTINGS)
+    file = pair.root / "providers.d" / "first.yaml"
+    file.write_text(file.read_text().replace("300ms", "30s").replace("total: 5s", "total: 60s"))
+    pair.first.script(Fault.hang(), times=None)
+    run = subprocess.Popen([sys.executable, "-c", ASKER, str(pair.root)])
+    deadline = time.monotonic() + 30
+    while not pair.first.requests and time.monotonic() < deadline:
+        time.sleep(0.01)
+    run.kill()
+    run.wait(10)
+    (found,) = json.loads(here("--config", str(pair.root), "log", "--json").out)
+    (call,) = found["attempts"]
+    assert (found["outcome"], call["outcome"], call["target"]) == ("pending", "pending", "first/m")
+    assert 0.002 < float(call["reserved"]) < 0.0021
+    out = here("--config", str(pair.root), "log", found["id"]).out
+    assert "1. first/m  pending · $0.0020" in out
 
 
 def test_it_is_lost_once_nobody_can_speak_for_it(here: Any, books: Path) -> None:
