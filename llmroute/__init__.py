@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from llmroute.catalog.model import Provider, Target
+    from llmroute.dispatch.health.report import TargetHealth
     from llmroute.errors import (
         ConfigError,
         ErrorKind,
@@ -51,6 +52,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "llmroute.catalog.model": ("Provider", "Target"),
+    "llmroute.dispatch.health.report": ("TargetHealth",),
     "llmroute.errors": (
         "ConfigError",
         "ErrorKind",
@@ -115,6 +117,7 @@ __all__ = [
     "StreamInterrupted",
     "Target",
     "TargetError",
+    "TargetHealth",
     "TaskRequirements",
     "ToolCall",
     "ToolCallDelta",

@@ -50,6 +50,7 @@ class ErrorKind(StrEnum):
     INVALID_REQUEST = "invalid_request"  # the request is malformed for every target
     MALFORMED = "malformed"  # the answer was not what its protocol allows
     EMPTY = "empty"  # a well-formed answer without any content
+    INTERNAL = "internal"  # a fault of llmroute or of a transport added to it; see `__cause__`
     CANCELLED = "cancelled"  # the caller went away
 
 
@@ -62,6 +63,10 @@ FINAL_KINDS = frozenset(
         ErrorKind.CANCELLED,
     }
 )
+
+
+#: A wait of more than a day is no wait but a mistake; in seconds.
+_LONGEST_WAIT = 86_400.0
 
 
 class LlmrouteError(Exception):
@@ -102,7 +107,8 @@ class TargetError(LlmrouteError):
     """One call to one target failed.
 
     `kind` is the class of the failure, `status` the HTTP status or exit code where there was
-    one, `code` the provider's own code, `retry_after` seconds to wait as the provider asked,
+    one, `code` the provider's own code, `retry_after` seconds to wait as the provider asked (at
+    most a day, else None),
     `native` the provider's body (capped), `help` what the user can do about it. `repeatable` is
     the provider's own word on whether the same call may be made again, None where it has none.
     """
@@ -126,7 +132,7 @@ class TargetError(LlmrouteError):
         self.status = status
         self.code = code
         self.request_id = request_id
-        self.retry_after = retry_after
+        self.retry_after = retry_after if _is_wait(retry_after) else None
         self.native = native
         self.help = help
         self.target = target
@@ -139,11 +145,17 @@ class TargetError(LlmrouteError):
         return f"{where}{self.kind}: {self.message}{status}{help_text}"
 
 
+def _is_wait(seconds: float | None) -> bool:
+    """Whether somebody can be meant to wait so long; what is not above 0, or NaN, is no wait."""
+    return seconds is not None and 0 < seconds <= _LONGEST_WAIT
+
+
 class RouteFailed(LlmrouteError):  # noqa: N818 - reads as what happened
     """Every attempt failed.
 
-    `attempts` holds one record per call, in order; `last` is the error of the last one. `brief` is
-    the message without what the attempts say, for those who were told of each (`on_attempt`).
+    `attempts` holds one record per call, in order; `last` is the error of the last one. `warnings`
+    are those of the request itself, as in `Response`; the message holds them too. `brief` is the
+    message without what the attempts say, for those who were told of each (`on_attempt`).
     """
 
     def __init__(
@@ -151,13 +163,15 @@ class RouteFailed(LlmrouteError):  # noqa: N818 - reads as what happened
         message: str,
         attempts: Sequence[Attempt] = (),
         last: TargetError | None = None,
+        warnings: Sequence[str] = (),
         *,
         brief: str | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__("\n".join([message, *(f"  {text}" for text in warnings)]))
         self.attempts = tuple(attempts)
         self.last = last
-        self.brief = message if brief is None else brief
+        self.warnings = tuple(warnings)
+        self.brief = "\n".join([brief or message, *(f"  {text}" for text in warnings)])
 
 
 class StreamInterrupted(RouteFailed):

@@ -347,7 +347,7 @@ class _PythonTransport:
         options = {k: body[k] for k in ("max_tokens", "temperature") if body.get(k) is not None}
         try:
             answer = await self._provider.create_completion(_prompt(body["messages"]), **options)
-        except TargetError:
+        except (TargetError, MemoryError):
             raise
         except Exception as exc:
             raise TargetError(ErrorKind.TRANSIENT, f"{type(exc).__name__}: {exc}") from exc

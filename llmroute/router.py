@@ -6,9 +6,8 @@
     print(router.decide("fix this bug", tags=["code"]).winner)
     print(router.complete("fix this bug", tags=["code"]).text)
 
-Every call exists twice: `complete`, `stream` and `refresh` for plain code, `acomplete`,
-`astream` and `arefresh` for async code. Both do the same; the plain ones run the async ones on
-a thread of the router's own.
+Every call exists twice: `complete`, `stream`, `refresh` for plain code, `acomplete`, `astream`,
+`arefresh` for async code. The plain ones run the async ones on a thread of the router's own.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from llmroute.catalog.build import Catalog
-from llmroute.catalog.model import Auth, Provider, Target, key_of
+from llmroute.catalog.model import Provider, Target
 from llmroute.config.workspace import Workspace, find_root
 from llmroute.dispatch.health.health import Health
 from llmroute.dispatch.ledgers import Ledgers
@@ -34,16 +33,16 @@ from llmroute.policy.engine.decision import Decision
 from llmroute.policy.policy import Policy
 from llmroute.policy.scoring.context import Surroundings
 from llmroute.policy.scoring.standing import IN_SERVICE
-from llmroute.snapshot import Snapshot, checked, checked_again, taken
+from llmroute.snapshot import Snapshot, Snapshots, checked
 from llmroute.types import Message, OnAttempt, OnWait, Request, Response
 
 if TYPE_CHECKING:
     from llmroute.adapter.adapter import Adapter
     from llmroute.adapter.transports.base import Transport
     from llmroute.dispatch.engine import Engine
+    from llmroute.dispatch.health.report import TargetHealth
     from llmroute.dispatch.pace import Pace
     from llmroute.dispatch.portal import SyncStream
-    from llmroute.dispatch.refresh import Found
     from llmroute.dispatch.run import Run
     from llmroute.dispatch.stream import AnswerStream
 
@@ -70,15 +69,13 @@ class Router:
         random: Random | None = None,
         ledger: Ledger | None = None,
     ) -> None:
-        self._snapshot = Snapshot.of(workspace)
-        self._listed: dict[tuple[str, str | None], Found] = {}
-        self._lock = Lock()
+        self._snapshots = Snapshots(workspace)
         self._building = Lock()
-        self._reloading = Lock()
         self._built: Engine | None = None
+        self._closed = False
         self._adapter = adapter
         self._pace = pace
-        self._now = now or self._wall_clock
+        self._now = now or (lambda: datetime.now(self._snapshot.zone))
         self._random = random or Random()  # noqa: S311 - it spreads load, it guards nothing
         clock = pace.clock if pace else time.monotonic
         self._health = Health(clock, self._now, self._random)
@@ -112,24 +109,26 @@ class Router:
     def reload(self) -> None:
         """Read and check the workspace again, and serve by it from the next request on.
 
-        Everything is swapped in one step. Where a file is wrong nothing is swapped. Requests under
-        way end by the files that they began with; the models that servers listed, what was
-        measured, and the health of targets whose endpoint is still the same are kept. It may be
-        called from any thread.
+        All is swapped in one step, and nothing where a file is wrong. Requests under way end by the
+        files that they began with; the models that servers listed, what was measured, and the
+        health of targets whose endpoint is still the same are kept. Any thread may call it.
 
         Raises:
             ConfigError: a file is wrong; every finding of every file.
             UsageError: a new file's provider is one that was added in Python.
 
         """
-        with self._reloading:
-            fresh = Snapshot.of(checked_again(self.workspace))
-            with self._lock:
-                old = self._snapshot
-                self._snapshot = fresh.after(old, self._listed)
-                self._live.learn(fresh.learns)
-                self._ledgers.change(fresh.workspace)
-                self._health.forget(old.catalog.changed(self.catalog))
+        self._snapshots.reload(self._swapped)
+
+    def _swapped(self, old: Snapshot, new: Snapshot) -> None:
+        """Let what was measured follow the files."""
+        self._live.learn(new.learns)
+        self._ledgers.change(new.workspace)
+        self._health.forget(old.catalog.changed(new.catalog))
+
+    @property
+    def _snapshot(self) -> Snapshot:
+        return self._snapshots.present
 
     @property
     def workspace(self) -> Workspace:
@@ -212,9 +211,8 @@ class Router:
         assume_usable: bool = False,
     ) -> Decision:
         """Decide by one snapshot, whatever is reloaded meanwhile."""
-        snapshot = self._snapshot
+        snapshot, options = self._snapshot, dict(fields)
         catalog = snapshot.catalog
-        options = dict(fields)
         request = snapshot.request(prompt, options.pop("target", None), options)
         return snapshot.policy(policy).decide(
             request,
@@ -229,6 +227,12 @@ class Router:
         spent, left = self._ledgers.budgets(snapshot.zone)
         return Surroundings(self._now(), self._live, spent, standing, left)
 
+    def health(self) -> tuple[TargetHealth, ...]:
+        """Return what this router has seen of each target, sorted by id; nothing is called."""
+        from llmroute.dispatch.health.report import report
+
+        return report(self.catalog, self._health, self._live)
+
     async def acomplete(
         self,
         prompt: Prompt,
@@ -241,7 +245,7 @@ class Router:
     ) -> Response:
         """Answer a request from the best target that can.
 
-        `timeout` in seconds spans all attempts; of `on_attempt` and `on_wait` see `CallOptions`.
+        `timeout` in seconds spans everything; of `on_attempt` and `on_wait` see `CallOptions`.
 
         Raises:
             UsageError: the request or the policy's name is wrong.
@@ -249,11 +253,14 @@ class Router:
             RouteFailed: every attempt failed.
 
         """
-        await self._ready()
-        decision = self._decide(prompt, policy, fields)
-        return await self._engine.dispatcher.complete(
-            decision.request, decision, timeout=timeout, on_attempt=on_attempt, on_wait=on_wait
-        )
+        engine = self._engine
+        left = engine.dispatcher.left(timeout)
+        with engine.underway.request():
+            await self._ready(left())
+            decision = self._decide(prompt, policy, fields)
+            return await engine.dispatcher.complete(
+                decision.request, decision, timeout=left(), on_attempt=on_attempt, on_wait=on_wait
+            )
 
     def astream(
         self,
@@ -278,48 +285,30 @@ class Router:
         """
         from llmroute.dispatch.stream import AnswerStream
 
-        async def start() -> Run:
-            await self._ready()
-            decision = self._decide(prompt, policy, {**fields, "stream": True})
-            run = self._engine.dispatcher.run
-            return run(decision.request, decision, timeout, on_attempt, on_wait)
+        engine = self._engine
 
-        return AnswerStream(start)
+        async def start() -> Run:
+            left = engine.dispatcher.left(timeout)
+            await self._ready(left())
+            decision = self._decide(prompt, policy, {**fields, "stream": True})
+            run = engine.dispatcher.run
+            return run(decision.request, decision, left(), on_attempt, on_wait)
+
+        return AnswerStream(start, engine.underway)
 
     async def arefresh(self, *, force: bool = True) -> None:
         """Ask every discovering server for its models; those not due are left out unless forced."""
-        refresher = self._engine.refresher
-        discovering = [p for p in self.catalog.providers.values() if p.discover]
-        await refresher.ask(discovering if force else refresher.due(self.catalog))
+        engine = self._engine
+        with engine.underway.request():
+            await engine.refresher.refresh(self.catalog, force=force)
 
-    async def _ready(self) -> None:
-        """Wait until ledger and servers were asked once; later asking runs beside requests."""
-        await self._ledgers.looked()
-        if not any(provider.discover for provider in self.catalog.providers.values()):
-            return
-        refresher = self._engine.refresher
-        await refresher.ask(refresher.never_answered(self.catalog))
-        refresher.start(refresher.due(self.catalog))
+    async def _ready(self, within: float) -> None:
+        """Wait until ledger and servers were asked once, so many seconds at most."""
+        from llmroute.dispatch.failing import before_the_first_call
 
-    def _found(self, provider: Provider, found: Found) -> None:
-        from llmroute.dispatch.refresh import applied
-
-        with self._lock:
-            self._listed[key_of(provider)] = found
-            now = self.catalog.providers.get(provider.name)
-            if now and key_of(now) == key_of(provider):
-                self._swap(applied(self.catalog, provider.name, found))
-
-    def _rotated(self, name: str, auth: Auth) -> None:
-        """Call a provider with the credential that has replaced a refused one."""
-        with self._lock:
-            provider = self.catalog.providers.get(name)
-            known = provider and provider.endpoint.auth
-            if known and known.reference == auth.reference:
-                self._swap(self.catalog.with_auth(name, auth))
-
-    def _swap(self, catalog: Catalog) -> None:
-        self._snapshot = self._snapshot.with_catalog(catalog)
+        async with before_the_first_call(within):
+            await self._ledgers.looked()
+            await self._engine.refresher.ready(lambda: self.catalog)
 
     def complete(self, prompt: Prompt, **options: Unpack[CallOptions]) -> Response:
         """Answer a request from the best target that can: `acomplete` from plain code."""
@@ -346,30 +335,44 @@ class Router:
             UsageError: the name is taken.
 
         """
-        with self._lock:
-            if provider.name in self.catalog.providers:
-                raise taken(provider.name)
-            self._engine.adapter.add_transport(provider.endpoint.transport, transport)
-            self._swap(self.catalog.with_provider(provider, targets))
+        adapter, name = self._engine.adapter, provider.endpoint.transport
+        self._snapshots.added(provider, targets, lambda: adapter.add_transport(name, transport))
 
     async def aclose(self) -> None:
-        """Close every connection; safe to call twice."""
-        if self._built is not None:
-            await self._built.aclose()
+        """Close every connection; safe to call twice.
+
+        Requests under way end: their callers, and the readers of streams, are told so
+        (`UsageError`), and what was used until then is settled.
+        """
         import asyncio
 
-        await asyncio.to_thread(self._ledgers.close)
+        self._closed = True
+        if self._built is not None:
+            await self._built.aclose()
+        if self._at_rest():
+            await asyncio.to_thread(self._ledgers.close)
 
     def close(self) -> None:
-        """Close every connection, from plain code; safe to call twice."""
+        """Do what `aclose` does, from plain code; safe to call twice.
+
+        On the thread of an event loop, what that loop carries ends when it goes on.
+        """
+        self._closed = True
         if self._built is not None:
             self._built.close()
-        self._ledgers.close()
+        if self._at_rest():
+            self._ledgers.close()
+
+    def _at_rest(self) -> bool:
+        """Whether nothing needs the ledger any more; else it ends once that is so."""
+        return self._built is None or self._built.underway.afterwards(self._ledgers.end)
 
     @property
     def _engine(self) -> Engine:
         """What calls others, loaded when something is called first."""
         with self._building:
+            if self._closed:
+                raise UsageError("the router is closed; load another one")
             if self._built is None:
                 from llmroute.dispatch.engine import build_engine
 
@@ -379,13 +382,10 @@ class Router:
                     lambda: self._ledgers.present,
                     adapter=self._adapter,
                     pace=self._pace,
-                    on_rotated=self._rotated,
-                    on_found=self._found,
+                    on_rotated=self._snapshots.rotated,
+                    on_found=self._snapshots.found,
                 )
             return self._built
-
-    def _wall_clock(self) -> datetime:
-        return datetime.now(self._snapshot.zone)
 
     def __enter__(self) -> Self:
         return self

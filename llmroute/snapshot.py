@@ -5,11 +5,12 @@ A router swaps whole snapshots, so that a decision never sees half of a change.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -27,9 +28,10 @@ from llmroute.policy.source import policy_source
 from llmroute.types import Request, Route
 
 if TYPE_CHECKING:
+    from llmroute.catalog.model import Auth, Provider, Target
     from llmroute.dispatch.refresh import Found
 
-__all__ = ["Snapshot", "checked", "checked_again", "taken"]
+__all__ = ["Snapshot", "Snapshots", "checked", "checked_again", "taken"]
 
 #: The policy where neither the caller nor `llmroute.yaml` names one.
 _DEFAULT_POLICY = "balanced"
@@ -227,3 +229,66 @@ def _check_names(fields: Mapping[str, Any]) -> None:
             known = ", ".join(sorted(CallOptions.__annotations__))
             hint = did_you_mean(_MEANT.get(name, name), CallOptions.__annotations__)
             raise UsageError(f'unknown request field "{name}"; {hint or f"known: {known}"}')
+
+
+class Snapshots:
+    """The present snapshot, and what replaces it; used from several threads."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.present = Snapshot.of(workspace)
+        self._listed: dict[tuple[str, str | None], Found] = {}
+        self._lock = Lock()
+        self._reloading = Lock()
+
+    def reload(self, swapped: Callable[[Snapshot, Snapshot], None]) -> None:
+        """Read the files again; `swapped` is called with the old snapshot and the new one.
+
+        Raises:
+            ConfigError: a file is wrong; every finding of every file.
+            UsageError: a new file's provider is one that was added in Python.
+
+        """
+        with self._reloading:
+            fresh = Snapshot.of(checked_again(self.present.workspace))
+            with self._lock:
+                old = self.present
+                self.present = fresh.after(old, self._listed)
+                swapped(old, self.present)
+
+    def added(
+        self, provider: Provider, targets: Sequence[Target], first: Callable[[], None]
+    ) -> None:
+        """Add a provider that is made in Python, after `first` was done.
+
+        Raises:
+            UsageError: the name is taken.
+
+        """
+        with self._lock:
+            if provider.name in self.present.catalog.providers:
+                raise taken(provider.name)
+            first()
+            self._swap(self.present.catalog.with_provider(provider, targets))
+
+    def found(self, provider: Provider, found: Found) -> None:
+        """Take what a discovering server answered."""
+        from llmroute.dispatch.refresh import applied
+
+        with self._lock:
+            catalog = self.present.catalog
+            self._listed[key_of(provider)] = found
+            now = catalog.providers.get(provider.name)
+            if now and key_of(now) == key_of(provider):
+                self._swap(applied(catalog, provider.name, found))
+
+    def rotated(self, name: str, auth: Auth) -> None:
+        """Call a provider with the credential that has replaced a refused one."""
+        with self._lock:
+            catalog = self.present.catalog
+            provider = catalog.providers.get(name)
+            known = provider and provider.endpoint.auth
+            if known and known.reference == auth.reference:
+                self._swap(catalog.with_auth(name, auth))
+
+    def _swap(self, catalog: Catalog) -> None:
+        self.present = self.present.with_catalog(catalog)

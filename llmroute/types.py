@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Literal
 
+from llmroute.checks import (
+    check_form,
+    check_list,
+    check_message,
+    check_number,
+    check_text,
+    check_tools,
+    unknown_field,
+)
 from llmroute.errors import UsageError
 
 __all__ = [
@@ -32,10 +40,6 @@ Message = Mapping[str, Any]
 #: Why an answer ended. `refusal`s end with `content_filter`.
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
-#: No number of a request is larger: all of them are exact as floats too.
-_LARGEST = 2**53
-_ROLES = ("system", "developer", "user", "assistant", "tool")
-_CONTENT = (str, list, tuple, type(None))
 _EMPTY: Mapping[str, Any] = {}
 
 
@@ -57,8 +61,8 @@ class Route:
 
     def __post_init__(self) -> None:
         for name in sorted(_ROUTE_LISTS):
-            _check_list(f"route.{name}", getattr(self, name))
-        _check_number("route.max_cost", self.max_cost)
+            check_list(f"route.{name}", getattr(self, name))
+        check_number("route.max_cost", self.max_cost)
         if self.max_cost is not None and self.max_cost < 0:
             raise UsageError(f"route.max_cost is {self.max_cost}; it cannot be negative")
         if self.locality not in (None, "local", "cloud"):
@@ -97,19 +101,19 @@ class Request:
         if not self.messages:
             raise UsageError("a request needs at least one message")
         for index, message in enumerate(self.messages):
-            _check_message(index, message)
+            check_message(index, message)
         for name in ("stop", "tags"):
-            _check_list(name, getattr(self, name))
+            check_list(name, getattr(self, name))
         for name in ("max_tokens", "seed", "input_tokens"):
-            _check_number(name, getattr(self, name), whole=True)
+            check_number(name, getattr(self, name), whole=True)
         for name in ("temperature", "top_p"):
-            _check_number(name, getattr(self, name))
+            check_number(name, getattr(self, name))
         for name in ("task", "user", "reasoning_effort"):
-            _check_text(name, getattr(self, name))
+            check_text(name, getattr(self, name))
         if not isinstance(self.metadata, Mapping):
             raise UsageError(f"metadata is {self.metadata!r}; it must be a map of labels")
-        _check_tools(self.tools)
-        _check_objects(self.response_format, self.tool_choice)
+        check_tools(self.tools, self.tool_choice)
+        check_form(self.response_format)
         if self.input_tokens is not None and self.input_tokens < 0:
             raise UsageError(f"input_tokens is {self.input_tokens}; it cannot be negative")
         if self.max_tokens is not None and self.max_tokens < 1:
@@ -129,7 +133,7 @@ class Request:
         fields = {name: _freeze(name, value) for name, value in fields.items()}
         unknown = set(fields) - _FIELDS
         if unknown:
-            raise UsageError(f"unknown request field {min(unknown)!r}{_hint(unknown, _FIELDS)}")
+            raise unknown_field("request", unknown, _FIELDS)
         if isinstance(prompt, Request):
             return replace(prompt, **fields) if fields else prompt
         if isinstance(prompt, str):
@@ -166,89 +170,12 @@ def _route(value: Mapping[str, Any]) -> Route:
     known = set(Route.__dataclass_fields__)
     unknown = set(value) - known
     if unknown:
-        raise UsageError(f"unknown route field {min(unknown)!r}{_hint(unknown, known)}")
+        raise unknown_field("route", unknown, known)
     return Route(**{k: _listed(v) if k in _ROUTE_LISTS else v for k, v in value.items()})
 
 
 _LISTS = frozenset({"messages", "stop", "tags", "tools"})
 _ROUTE_LISTS = frozenset({"ignore", "only", "order", "require"})
-
-
-def _check_tools(tools: Any) -> None:
-    if not isinstance(tools, tuple):
-        raise UsageError(f"tools is {tools!r}; it must be a list of tools")
-    for index, tool in enumerate(tools):
-        kind = tool.get("type") if isinstance(tool, Mapping) else None
-        function = tool.get("function") if kind == "function" else {"name": ""}
-        named = isinstance(function, Mapping) and isinstance(function.get("name"), str)
-        named = named and isinstance(function.get("parameters"), Mapping | None)
-        if not isinstance(kind, str) or not named:
-            wanted = '{"type": "function", "function": {"name": …, "parameters": …}}'
-            raise UsageError(f"tools[{index}] is {tool!r}; a tool is {wanted}")
-
-
-def _check_objects(form: Any, choice: Any) -> None:
-    """Refuse a form of the answer and a choice of tools that are no objects where they must be."""
-    told = form.get("json_schema") if isinstance(form, Mapping) else None
-    schema = told.get("schema") if isinstance(told, Mapping) else None
-    if not all(isinstance(one, Mapping | None) for one in (form, told, schema)):
-        wanted = '{"type": "json_schema", "json_schema": {"name": …, "schema": {…}}}'
-        raise UsageError(f"response_format is {form!r}; write {wanted}")
-    named = choice.get("function") if isinstance(choice, Mapping) else None
-    if not isinstance(choice, str | Mapping | None) or not isinstance(named, Mapping | None):
-        wanted = '{"type": "function", "function": {"name": …}}'
-        raise UsageError(f"tool_choice is {choice!r}; write auto, none, required or {wanted}")
-
-
-def _check_list(name: str, value: Any) -> None:
-    if not isinstance(value, tuple):
-        raise UsageError(f"{name} is {value!r}; it must be a list")
-    wrong = next((item for item in value if not isinstance(item, str)), None)
-    if wrong is not None:
-        raise UsageError(f"{name} holds {wrong!r}; it must be a list of texts")
-
-
-def _check_text(name: str, value: Any) -> None:
-    if value is not None and not isinstance(value, str):
-        raise UsageError(f"{name} is {value!r}; it must be a text")
-
-
-def _check_number(name: str, value: Any, *, whole: bool = False) -> None:
-    if value is None:
-        return
-    number = isinstance(value, int) if whole else isinstance(value, int | float)
-    if number and abs(value) > _LARGEST:
-        raise UsageError(f"{name} is too large; at most {_LARGEST:,} is possible")
-    if not number or isinstance(value, bool) or not math.isfinite(value):
-        raise UsageError(f"{name} is {value!r}; it must be a {'whole ' * whole}number")
-
-
-def _hint(unknown: set[str], known: set[str]) -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(min(unknown), sorted(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(sorted(known))}"
-
-
-def _check_message(index: int, message: Message) -> None:
-    role = message.get("role") if isinstance(message, Mapping) else None
-    if role not in _ROLES:
-        raise UsageError(f"messages[{index}].role is {role!r}; use one of {', '.join(_ROLES)}")
-    content = message.get("content")
-    if not isinstance(content, _CONTENT):
-        wanted = "write a text, a list of parts or null"
-        raise UsageError(f"messages[{index}].content is {content!r}; {wanted}")
-    if calls := message.get("tool_calls"):
-        _check_calls(index, calls)
-
-
-def _check_calls(index: int, calls: Any) -> None:
-    if not isinstance(calls, list | tuple):
-        raise UsageError(f"messages[{index}].tool_calls is {calls!r}; it must be a list of calls")
-    for call in calls:
-        if not isinstance(call, Mapping) or not isinstance(call.get("function"), Mapping | None):
-            wanted = '{"id": …, "type": "function", "function": {"name": …, "arguments": …}}'
-            raise UsageError(f"messages[{index}].tool_calls holds {call!r}; a call is {wanted}")
 
 
 _FIELDS = set(Request.__dataclass_fields__)
@@ -359,8 +286,8 @@ class Wait:
 
 
 #: Called after each call, and before each wait for a rate limit or a repeat.
-OnAttempt = Callable[[Attempt], None]
-OnWait = Callable[[Wait], None]
+OnAttempt = Callable[[Attempt], object]
+OnWait = Callable[[Wait], object]
 
 
 @dataclass(frozen=True, slots=True)

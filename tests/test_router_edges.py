@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -84,7 +87,9 @@ def test_an_unknown_option_is_refused_with_the_one_that_was_meant(fields, hint, 
 @pytest.mark.parametrize("timeout", ["5s", float("nan"), [1]])
 def test_a_timeout_is_a_number(timeout, router, server):
     for call in (router.complete, lambda *a, **k: next(router.stream(*a, **k))):
-        with pytest.raises(UsageError, match=r"^timeout is .*; it must be a number of seconds$"):
+        with pytest.raises(
+            UsageError, match=r"^timeout is .*; write a number of seconds, such as 30$"
+        ):
             call("x", timeout=timeout)
     assert server.inferences == []
 
@@ -101,6 +106,37 @@ def test_what_json_cannot_hold_is_the_callers_mistake_and_leaves_nothing_in_flig
             router.complete(prompt)
         assert caught.value.attempts[0].outcome == "invalid_request"
     assert in_flight(router) == 0
+
+
+ENDLESS: list = []
+ENDLESS.append(ENDLESS)
+
+
+def test_fields_that_nobody_reads_cost_no_answer(server, write):
+    """Keys that are no text: the answer is paid for before anybody looks at them again."""
+    folder = write("one", server.url)
+    (folder / "llmroute.yaml").write_text("ledger: {path: ledger.db, prompts: true}\n")
+    message = {"role": "user", "content": "hi", 1: 2}
+    with Router.load(folder, environment={}) as router:
+        for _ in range(2):
+            assert router.complete([message]).text
+        assert in_flight(router) == 0
+        assert router.ledger.alarms == ()
+
+
+@pytest.mark.parametrize("value", [ENDLESS, {(1, 2): 3}, {1, 2}])
+def test_what_json_cannot_hold_is_no_traceback_in_whatever_field(value, server, write):
+    folder = write("one", server.url)
+    (folder / "llmroute.yaml").write_text("ledger: {path: ledger.db, prompts: true}\n")
+    message = {"role": "user", "content": "hi", "name": value}
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"x": value}}}
+    with Router.load(folder, environment={}) as router:
+        with pytest.raises(RouteFailed, match="cannot be written as JSON"):
+            router.complete([message])
+        with pytest.raises(UsageError, match="tools cannot be written as JSON"):
+            router.decide("hi", tools=[tool])
+        assert in_flight(router) == 0
+        assert router.ledger.alarms == ()
 
 
 def with_schema(schema):
@@ -131,6 +167,45 @@ def test_a_wait_that_is_longer_than_the_deadline_is_not_begun(router, server):
     assert len(caught.value.attempts) == 1
 
 
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize("timeout", [float("nan"), float("inf"), "5", True])
+def test_a_timeout_that_is_no_number_of_seconds_is_the_callers_mistake(
+    timeout, streams, router, server
+):
+    with pytest.raises(UsageError, match=r"timeout is .*write a number of seconds, such as 30"):
+        next(router.stream("x", timeout=timeout)) if streams else router.complete(
+            "x", timeout=timeout
+        )
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("timeout", [0, -1])
+def test_no_time_is_no_call(timeout, router, server):
+    with pytest.raises(RouteFailed, match="the deadline passed"):
+        router.complete("x", timeout=timeout)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_server_that_does_not_list_its_models_takes_no_more_than_the_request_has(
+    streams, server, write
+):
+    with Sim("ollama") as hangs:
+        hangs.script(Fault.hang(), times=None, scope="discovery")
+        folder = write("one", server.url)
+        (folder / "providers.d" / "odd.yaml").write_text(
+            "provider: odd\nlocality: local\ndiscover: {dialect: ollama}\n"
+            f"endpoint: {{transport: http, protocol: ollama-chat, base_url: '{hangs.url}'}}\n"
+        )
+        with Router.load(folder, environment={}) as router:
+            started = time.monotonic()
+            with pytest.raises(RouteFailed, match="the deadline passed before anybody was asked"):
+                next(router.stream("x", timeout=0.3)) if streams else router.complete(
+                    "x", timeout=0.3
+                )
+            assert 0.3 <= time.monotonic() - started < 0.6
+
+
 def test_each_target_is_waited_for_as_it_asked_itself(server, write):
     with Sim("lm_studio") as second:
         write("one", server.url)
@@ -150,6 +225,15 @@ def test_a_hanging_target_that_cannot_stream_leaves_time_for_the_next(server, wr
         with Router.load(folder, environment={}) as router:
             answer = router.complete("x", timeout=2)
     assert [a.outcome for a in answer.attempts] == ["timeout", "ok"]
+
+
+def test_an_answer_in_one_piece_says_nothing_of_a_models_speed(server, write):
+    with Router.load(write("one", server.url, streaming="false"), environment={}) as router:
+        for _ in range(3):
+            router.complete("Tell me a story")
+        (seen,) = router.health()
+    assert seen.observations > 2.9
+    assert seen.tokens_per_second == 30.0  # the prior of a local model
 
 
 def test_an_expired_price_costs_an_unknown_amount(server, write):
@@ -197,6 +281,36 @@ def test_a_plain_call_inside_a_callback_is_refused_instead_of_waiting_for_itself
 
     router.complete("x", on_attempt=callback)
     assert seen == ["a plain call inside a callback would wait for itself; use acomplete"]
+
+
+FORK = """
+import os, signal, sys
+from llmroute import Router, UsageError
+router = Router.load(sys.argv[1], environment={})
+router.complete("x")
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    for ask in (router.complete, lambda text: next(router.stream(text))):
+        try:
+            ask("x")
+        except UsageError as exc:
+            print(exc, flush=True)
+    router.close()
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+router.complete("x")
+"""
+
+
+def test_a_fork_of_a_process_whose_router_was_used_is_told_and_does_not_hang(server, write):
+    folder = write("one", server.url)
+    run = subprocess.run(
+        [sys.executable, "-c", FORK, str(folder)], capture_output=True, text=True, timeout=60
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    told = "the router was used before this process was forked; load one in each process"
+    assert run.stdout.count(told) == 2
 
 
 def test_secrets_of_a_programs_environment_are_not_shown(tmp_path):

@@ -79,7 +79,7 @@ def test_inputs_requirements_and_zone_are_those_of_the_new_files(router, bench):
         router.decide("x", metadata={"anything": 1})
     with pytest.raises(NoEligibleTarget):
         router.complete("x", metadata={"privacy": "shut"})
-    assert router._wall_clock().utcoffset().total_seconds() == 9 * 3600
+    assert router._now().utcoffset().total_seconds() == 9 * 3600
 
 
 def test_a_policy_from_before_a_reload_has_each_requirement_once(router, bench):

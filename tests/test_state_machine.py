@@ -7,16 +7,15 @@ badly, processes are killed and start again over the same ledger. Whatever the o
 - an answer comes from one target alone, and no more calls are made than the policy allows;
 - no call upstream outlives its caller;
 - every reservation is settled, those of a killed process when they expire;
-- no secret shows anywhere.
+- no secret shows anywhere;
+- a router that is closed leaves nothing under way.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import tempfile
-from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -30,18 +29,15 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from llmroute import ConfigError, LlmrouteError, Router
 from llmroute.adapter.adapter import Adapter
-from llmroute.adapter.transports.base import Call
 from llmroute.dispatch.pace import Pace
-from llmroute.errors import ErrorKind, TargetError
 from llmroute.ledger.budgets import budgets_of
 from llmroute.ledger.ledger import Ledger
 from llmroute.ledger.memory import MemoryStore
 from llmroute.ledger.writer import Limits, Writer
 from llmroute.ledger.writer import Pace as WriterPace
 from tests.loops import VirtualLoop
+from tests.wires import BEHAVIOURS, CANARY, NAMES, Carrier, Wires
 
-CANARY = "sk-canary-5d41402abc4b2a76b9719d911017c592"
-NAMES = ("a", "b", "c")
 #: USD: some fifty answers of the cheapest provider, six of the dearest.
 LIMIT = 0.002
 PROVIDER = """\
@@ -69,91 +65,6 @@ rules:
 fallback: {{attempts: {attempts}}}
 """
 SETTINGS = f"budgets: [{{name: all, period: month, amount: {LIMIT}, hard: true}}]\n"
-BEHAVIOURS = (
-    *("ok", "500", "429", "401", "hang", "reset", "refused", "truncated"),
-    *("empty", "html", "breaks", "stalls", "slow"),
-)
-
-
-def event(**chunk: Any) -> bytes:
-    return f"data: {json.dumps({'id': 'c', 'model': 'm', **chunk})}\n\n".encode()
-
-
-def said(text: str) -> bytes:
-    return event(choices=[{"index": 0, "delta": {"content": text}, "finish_reason": None}])
-
-
-USAGE = event(choices=[], usage={"prompt_tokens": 5, "completion_tokens": 30, "total_tokens": 35})
-STOP = event(choices=[{"index": 0, "delta": {}, "finish_reason": "stop"}])
-DONE = b"data: [DONE]\n\n"
-SCRIPTS: Mapping[str, tuple[bytes | float, ...]] = {
-    "ok": (0.1, said("All "), 0.1, said("is well."), STOP, USAGE, DONE),
-    "slow": (1.5, said("All "), 1.5, said("is well."), STOP, USAGE, DONE),
-    "hang": (1e9,),
-    "truncated": (0.1, event(choices=[{"index": 0, "delta": {"role": "assistant"}}])),
-    "empty": (0.1, STOP, DONE),
-    "breaks": (0.1, said("All "), 0.1, USAGE),
-    "stalls": (0.1, said("All "), 1e9),
-}
-ERRORS = {"500": 500, "429": 429, "401": 401}
-
-
-class Reply:
-    """What a provider says, in time; counted as open until it is closed."""
-
-    def __init__(self, wires: Wires, name: str, behaviour: str) -> None:
-        self.status = ERRORS.get(behaviour, 200)
-        kind = "text/html" if behaviour == "html" else "text/event-stream"
-        self.headers = {"content-type": "application/json" if self.status >= 400 else kind}
-        self._wires, self._name, self._behaviour = wires, name, behaviour
-        wires.open.append(self)
-
-    async def chunks(self) -> AsyncGenerator[bytes, None]:
-        if self.status >= 400:
-            yield json.dumps({"error": {"message": f"no: Bearer {CANARY} is bad"}}).encode()
-            return
-        for item in SCRIPTS.get(self._behaviour, (b"<html>",)):
-            if isinstance(item, float):
-                await asyncio.sleep(item)
-            else:
-                yield item
-
-    async def finish(self) -> None:
-        """Nothing is left on the wire."""
-
-    async def aclose(self) -> None:
-        if self in self._wires.open:
-            self._wires.open.remove(self)
-
-
-class Wires:
-    """A transport whose providers behave as they are told."""
-
-    def __init__(self) -> None:
-        self.behaviour = dict.fromkeys(NAMES, "ok")
-        self.open: list[Reply] = []
-
-    async def open_(self, call: Call) -> Reply:
-        name = (call.endpoint.base_url or "").split("//")[1].split(".")[0]
-        behaviour = self.behaviour[name]
-        await asyncio.sleep(0.01)
-        if behaviour in ("reset", "refused"):
-            code = "connection_reset" if behaviour == "reset" else "connection_refused"
-            raise TargetError(ErrorKind.UNAVAILABLE, f"{code} with {CANARY}", code=code)
-        return Reply(self, name, behaviour)
-
-
-class Carrier:
-    """The transport as the adapter sees it."""
-
-    def __init__(self, wires: Wires) -> None:
-        self._wires = wires
-
-    async def open(self, call: Call) -> Reply:
-        return await self._wires.open_(call)
-
-    async def aclose(self) -> None:
-        """Nothing is kept."""
 
 
 class InlineWriter(Writer):
@@ -323,6 +234,21 @@ class Machine(RuleBasedStateMachine):
         self.orphans |= set(self.store._open)
         self.router = self._started()
 
+    @rule()
+    def close(self) -> None:
+        """Close the router as a program does that ends, and start another one."""
+
+        async def close() -> None:
+            self.router.close()
+
+        self.loop.run_until_complete(close())
+        self._run(0.001)
+        assert all(asked.task.done() for asked in self.clients)
+        assert set(self.store._open) <= self.orphans
+        assert self.wires.open == []
+        self.clients.clear()
+        self.router = self._started()
+
     # What must hold
 
     @invariant()
@@ -354,7 +280,9 @@ class Machine(RuleBasedStateMachine):
         for asked in self.clients:
             result = asked.result
             seen += [repr(result), str(result), getattr(result, "attempts", "")]
-            seen += [vars(e) for e in (result, getattr(result, "last", None)) if _raised(e)]
+            last = getattr(result, "last", None)
+            seen += [vars(e) for e in (result, last) if _raised(e)]
+            seen.append(getattr(last, "__cause__", None))
         seen.append(self.router.decide("hi", max_tokens=10).to_dict())
         assert CANARY not in repr(seen)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -20,6 +21,9 @@ from llmroute.errors import ErrorKind, TargetError, UsageError
 from llmroute.types import Chunk, Request, Response
 
 __all__ = ["Adapter", "OnHeaders", "collect"]
+
+#: Seconds that closing the wire may take; nobody's answer or error waits longer.
+_CLOSING = 5.0
 
 #: Takes the headers of an answer, names in lower case.
 OnHeaders = Callable[[Mapping[str, str]], None]
@@ -190,7 +194,23 @@ class Adapter:
         try:
             yield reply
         finally:
+            await _closed(reply)
+
+
+async def _closed(reply: Reply) -> None:
+    """Close the wire; what goes wrong with that takes the place of no answer and of no error.
+
+    The event loop's exception handler is told, as of everything that nobody waits for, but for the
+    exception itself: what a client raises may hold headers.
+    """
+    try:
+        async with asyncio.timeout(_CLOSING):
             await reply.aclose()
+    except MemoryError:
+        raise
+    except Exception as exc:  # noqa: BLE001 - transports may be anybody's
+        told = f"a transport failed to close an answer: {type(exc).__name__}"
+        asyncio.get_running_loop().call_exception_handler({"message": told})
 
 
 def _without_thoughts(request: Request, target: Target, error: TargetError) -> Request | None:

@@ -5,23 +5,26 @@ from __future__ import annotations
 import re
 import time
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmroute.catalog.cost import format_usd, nano_to_usd
 from llmroute.errors import LlmrouteError, UsageError
+from llmroute.ledger.records import LOST, PENDING
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
+    from llmroute.ledger.holds import Hold
+    from llmroute.ledger.records import RequestRecord
     from llmroute.ledger.settings import LedgerSettings
     from llmroute.ledger.store import Store
 
-__all__ = ["Books", "moment", "money", "open_books", "shown_time", "usd"]
+__all__ = ["Books", "ended", "moment", "money", "open_books", "shown_time", "usd"]
 
 _AGO = re.compile(r"([0-9]{1,6})([mhdw])\Z")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -77,6 +80,16 @@ def open_books(args: Namespace) -> Iterator[Books]:
         yield Books(settings, store)
     finally:
         store.close()
+
+
+def ended(
+    request: RequestRecord, holds: Mapping[int, Hold], now: float | None = None
+) -> RequestRecord:
+    """Return a request as lost where nobody can speak for it any more: what it held expired."""
+    at = time.time() if now is None else now
+    if request.outcome != PENDING or any(hold.expires >= at for hold in holds.values()):
+        return request
+    return replace(request, outcome=LOST)
 
 
 def moment(text: str, zone: tzinfo, option: str, now: float | None = None) -> float:

@@ -9,7 +9,8 @@ from typing import Any
 
 from llmroute.catalog.cost import format_usd
 from llmroute.cli.ledgers import money, shown_time
-from llmroute.ledger.records import AttemptRecord, RequestRecord
+from llmroute.ledger.holds import Hold
+from llmroute.ledger.records import LOST, PENDING, UNENDED, AttemptRecord, RequestRecord
 from llmroute.policy.explaining.wording import clean, format_points, format_weight
 
 __all__ = ["told"]
@@ -19,14 +20,29 @@ _BAR = 20
 _ITEMISED = 3
 
 
-def told(request: RequestRecord, attempts: Sequence[AttemptRecord], zone: tzinfo) -> Iterator[str]:
+#: What is said of a request whose end was not written.
+_UNENDED = {
+    PENDING: "its end is not known: it goes on, or its process was killed",
+    LOST: "its end is not known: its process was killed",
+}
+
+
+def told(
+    request: RequestRecord,
+    attempts: Sequence[AttemptRecord],
+    holds: Mapping[int, Hold],
+    zone: tzinfo,
+) -> Iterator[str]:
     """Yield the lines."""
     yield f"request {request.id} · {shown_time(request.at, zone, seconds=True)} · {request.outcome}"
     yield f"policy {clean(request.policy)} · configuration {request.fingerprint[:12] or 'unknown'}"
     yield from _labels(request)
     yield ""
-    yield from _attempts(attempts)
-    if request.decision is None:
+    yield from _attempts(attempts, holds, zone)
+    if (unended := _UNENDED.get(request.outcome)) is not None:
+        yield ""
+        yield unended
+    elif request.decision is None:
         yield ""
         yield "why it went there was not kept; ledger: {decisions: true} keeps it"
     else:
@@ -47,10 +63,16 @@ def _labels(request: RequestRecord) -> Iterator[str]:
         yield " · ".join(shown)
 
 
-def _attempts(attempts: Sequence[AttemptRecord]) -> Iterator[str]:
+def _attempts(
+    attempts: Sequence[AttemptRecord], holds: Mapping[int, Hold], zone: tzinfo
+) -> Iterator[str]:
     if not attempts:
         yield "no call was made"
     for item in attempts:
+        hold = holds.get(item.number)
+        if hold is not None and item.outcome in UNENDED:
+            yield f"{item.number}. {clean(item.target)}  {item.outcome} · {_held(item, hold, zone)}"
+            continue
         about = "about " if item.estimated else ""
         parts = [
             f"{about}{item.tokens_in:,} tokens in, {item.tokens_out:,} out",
@@ -63,6 +85,14 @@ def _attempts(attempts: Sequence[AttemptRecord]) -> Iterator[str]:
         status = f" (status {item.status})" if item.status is not None else ""
         if item.message or status:
             yield f"   {clean(item.message or '')}{status}"
+
+
+def _held(item: AttemptRecord, hold: Hold, zone: tzinfo) -> str:
+    """Say what was reserved for a call that nobody ended, and what became of that."""
+    reserved = f"{money(hold.amount)} reserved"
+    if item.outcome == PENDING:
+        return f"{reserved} until {shown_time(hold.expires, zone, seconds=True)}"
+    return f"{reserved}, {money(item.cost)} counted as spent, as estimated"
 
 
 def _decision(data: Mapping[str, Any]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from llmroute.ledger.holds import Refusal, Reservation
 from llmroute.ledger.ledger import Ledger
 from llmroute.ledger.records import AttemptRecord, RequestRecord
 from llmroute.policy.engine.decision import Decision
-from llmroute.types import Attempt, Usage
+from llmroute.types import Attempt, Request, Usage
 
 __all__ = ["Account", "Refused"]
 
@@ -88,7 +88,7 @@ class Account:
                 task=request.task,
                 fingerprint=decision.fingerprint,
                 brief=decision.brief if ledger.decisions else None,
-                prompt=json.dumps(request.messages, default=str) if ledger.prompts else None,
+                prompt=_text(request) if ledger.prompts else None,
             )
         )
 
@@ -106,3 +106,11 @@ class Account:
             caller=request.user,
             fingerprint=decision.fingerprint,
         )
+
+
+def _text(request: Request) -> str:
+    """Return a request's messages as JSON, or what keeps them from being written so."""
+    try:
+        return json.dumps(request.messages, default=str)
+    except (RecursionError, TypeError, ValueError) as exc:
+        return f"the messages are no JSON: {exc}"

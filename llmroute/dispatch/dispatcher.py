@@ -6,7 +6,9 @@ From then on there is no other: a failure ends the stream with `StreamInterrupte
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import aclosing
+from math import isfinite
 
 from llmroute.adapter.answer import collect
 from llmroute.dispatch.answers import answer_check
@@ -54,8 +56,9 @@ class Dispatcher:
                     async with aclosing(heard(run, trial)) as heard_chunks:
                         chunks = [chunk async for chunk in heard_chunks]
                     trial = run.current or trial
-                    response = collect(chunks, trial.target)
-                    check(response)
+                    with trial.faults():
+                        response = collect(chunks, trial.target)
+                        check(response)
                 except TargetError as error:
                     run.failed(run.current or trial, error)
                     continue
@@ -64,6 +67,17 @@ class Dispatcher:
             run.abandoned(exc)
             raise
         raise run.exhausted()
+
+    def left(self, timeout: float | None) -> Callable[[], float]:
+        """Return what tells how much of a request's time is left, counting from now.
+
+        Raises:
+            UsageError: the timeout is no number of seconds.
+
+        """
+        clock = self.services.pace.clock
+        due = clock() + _seconds(timeout)
+        return lambda: due - clock()
 
     def run(
         self,
@@ -79,8 +93,15 @@ class Dispatcher:
             UsageError: the timeout is no number.
 
         """
-        if timeout is not None and not (isinstance(timeout, int | float) and timeout == timeout):
-            raise UsageError(f"timeout is {timeout!r}; it must be a number of seconds")
         clock = self.services.pace.clock
-        deadline = clock() + (DEFAULT_DEADLINE if timeout is None else timeout)
+        deadline = clock() + _seconds(timeout)
         return Run(request, decision, deadline, self.services, on_attempt, on_wait)
+
+
+def _seconds(timeout: float | None) -> float:
+    if timeout is None:
+        return DEFAULT_DEADLINE
+    number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
+    if not number or not isfinite(timeout):
+        raise UsageError(f"timeout is {timeout!r}; write a number of seconds, such as 30")
+    return float(timeout)

@@ -28,6 +28,7 @@ class Engine:
 
     def __init__(self, services: Services, on_found: OnFound) -> None:
         self.adapter = services.adapter
+        self.underway = services.underway
         self.dispatcher = Dispatcher(services)
         self._portal: Portal | None = None
         self._lock = Lock()
@@ -43,15 +44,19 @@ class Engine:
             return self._portal
 
     async def aclose(self) -> None:
-        """Close every connection, and end the portal; safe to call twice."""
+        """End what is under way, close every connection and the portal; safe to call twice."""
+        await self.underway.aclose()
         await self.adapter.aclose()
         portal, self._portal = self._portal, None
         if portal is not None:
             await asyncio.to_thread(portal.close)
 
     def close(self) -> None:
-        """Close every connection, from plain code, and end the portal; safe to call twice."""
+        """Do the same from plain code; safe to call twice."""
+        self.underway.close()
         portal = self.portal
+        if portal.forked:
+            return  # nothing of it is this process's to close
         portal.run(self.adapter.aclose())
         portal.close()
         self._portal = None

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from inspect import iscoroutine
+from typing import TypeVar
 
 from llmroute.errors import RouteFailed, TargetError
 from llmroute.policy.engine.decision import Decision
-from llmroute.types import Attempt
+from llmroute.types import Attempt, Wait
 
-__all__ = ["no_target", "route_failed"]
+__all__ = ["before_the_first_call", "called_back", "no_target", "route_failed"]
+
+_Told = TypeVar("_Told", Attempt, Wait)
+#: Characters that are told of what a callback raised.
+_TOLD = 200
 
 #: Requirements of the caller that leave out targets by their names.
 _BY_NAME = ("route.only", "route.ignore")
@@ -38,11 +46,13 @@ def route_failed(
     over_price: Sequence[str],
     late: bool,
     last: TargetError | None,
+    warnings: Sequence[str] = (),
 ) -> RouteFailed:
     """Return the error of a request that nobody answered: every attempt, and what to do.
 
     `passed_over` are targets that were not called after all, with the reason; `over_price` those
-    that the policy left out for their price; `late`: the deadline passed.
+    that the policy left out for their price; `late`: the deadline passed; `warnings`: what else
+    went wrong.
     """
     told = [f"  {a.target}: {a.message}" + (f" → {a.help}" if a.help else "") for a in tried]
     asked = {a.target for a in tried}
@@ -56,13 +66,55 @@ def route_failed(
         lines.append("  the deadline passed")
     head = f"no answer after {len(tried)} attempt{'s' if len(tried) != 1 else ''}"
     brief = "\n".join([f"{head}:", *lines]) if lines else head
-    return RouteFailed("\n".join([f"{head}:", *told, *lines]), tried, last, brief=brief)
+    message = "\n".join([f"{head}:", *told, *lines])
+    return RouteFailed(message, tried, last, warnings, brief=brief)
 
 
 def _unquoted(why: str, tried: Sequence[Attempt]) -> str:
     """Leave out the failure that a reason ends with where an attempt tells it already."""
     quoted = (f": {item.outcome}, {item.message}" for item in tried)
     return next((why.removesuffix(text) for text in quoted if why.endswith(text)), why)
+
+
+@asynccontextmanager
+async def before_the_first_call(within: float) -> AsyncIterator[None]:
+    """Bound, in seconds, what is done before anybody is asked.
+
+    Raises:
+        RouteFailed: it took longer.
+
+    """
+    try:
+        async with asyncio.timeout(within):
+            yield
+    except TimeoutError as exc:
+        late = "the deadline passed before anybody was asked"
+        raise RouteFailed(f"no answer after 0 attempts:\n  {late}") from exc
+
+
+def called_back(callback: Callable[[_Told], object], told: _Told, when: str) -> str | None:
+    """Tell a caller's callback of something; return what to warn of where it raised.
+
+    `when` names the option, and when it is called. The traceback goes to the loop's exception
+    handler, where asyncio tells of every callback that raised: the log, by default.
+    """
+    try:
+        _call(callback, told)
+    except MemoryError:
+        raise
+    except Exception as exc:  # noqa: BLE001 - the caller's own code may raise anything
+        name, _, time = when.partition(" ")
+        text = f"{name} raised {type(exc).__name__} {time} {told.target}"
+        asyncio.get_running_loop().call_exception_handler({"message": text, "exception": exc})
+        return f"{text}: {exc}"[:_TOLD]
+    return None
+
+
+def _call(callback: Callable[[_Told], object], told: _Told) -> None:
+    made = callback(told)
+    if iscoroutine(made):
+        made.close()
+        raise TypeError("it is a coroutine function, which nobody awaits; give a plain one")
 
 
 def _few(targets: list[str]) -> str:

@@ -66,6 +66,11 @@ class Ledgers:
         )
         return ledger.shares(), allowances
 
+    def end(self) -> None:
+        """Let them all write what waits, and close; does not wait for it."""
+        for ledger in (*self._retired, self.present):
+            ledger.end()
+
     def close(self) -> None:
         """Write what waits, and close them all."""
         for ledger in (*self._retired, self.present):

@@ -151,7 +151,7 @@ class LiveState:
             if self._quota is not None and self._quota(target) < 1.0:
                 self._tight.add(scope)
             if scope in before or scope in self._tight:
-                yield from ids
+                yield from tuple(ids)  # which readers in other threads add to
 
     def _note(self, ids: Iterable[str]) -> None:
         self._changes.extend(ids)
@@ -204,6 +204,11 @@ class LiveState:
             seen.token_factor,
             seen.lengths.usual,
         )
+
+    def places(self, target: Target) -> int | None:
+        """Return how many more calls its declared concurrency allows; None where none is."""
+        limit, used = target.limits.concurrency, self._in_flight.get(target.limit_scope, 0)
+        return max(limit - used, 0) if limit else None
 
     def load(self, target: Target) -> float:
         """Return the peak-EWMA latency now × (calls in flight + 1)."""
@@ -291,6 +296,8 @@ class LiveState:
         the next turn begins with the same.
         """
         key, now = _conversation(request), self._clock()
+        if key is None:
+            return
         with self._lock:
             known = self._served.pop(key, {})
             kept = {i: v for i, v in known.items() if i != target.id and self._counts(v[0], now)}
@@ -304,7 +311,7 @@ class LiveState:
 
     def affinity(self, request: Request) -> str | None:
         """Return where the conversation was last answered, while its cache still counts."""
-        known = self._served.get(_conversation(request)) if self._served else None
+        known = self._known_of(request)
         if not known:
             return None
         target_id, (at, _) = next(reversed(known.items()))
@@ -312,10 +319,14 @@ class LiveState:
 
     def cached(self, request: Request) -> Mapping[str, int]:
         """Return the tokens of the conversation that targets cached, where estimates learn."""
-        if not self._learns or not self._served:
+        if not self._learns:
             return {}
-        known, now = self._served.get(_conversation(request), {}), self._clock()
+        known, now = self._known_of(request), self._clock()
         return {name: n for name, (at, n) in known.items() if n and self._counts(at, now)}
+
+    def _known_of(self, request: Request) -> dict[str, tuple[float, int]]:
+        key = _conversation(request) if self._served else None
+        return {} if key is None else self._served.get(key, {})
 
     def _headroom(self, target: Target) -> float:
         """Return the free share of the concurrency and rate limits that the target shares."""
@@ -345,12 +356,18 @@ def _factor(ratios: Iterable[float], now: float) -> float:
     return min(max(round(median / _STEP) * _STEP, _LEAST_FACTOR), _MOST_FACTOR)
 
 
-def _conversation(request: Request) -> str:
-    """Name a conversation by its opening: everything up to the first user message, and the user."""
+def _conversation(request: Request) -> str | None:
+    """Name a conversation by its opening: everything up to the first user message, and the user.
+
+    None where messages hold, in fields that no protocol reads, what JSON cannot.
+    """
     opening = []
     for message in request.messages:
         opening.append(message)
         if message["role"] == "user":
             break
-    text = json.dumps([request.user, opening], sort_keys=True, default=str)
+    try:
+        text = json.dumps([request.user, opening], sort_keys=True, default=str)
+    except (RecursionError, TypeError, ValueError):
+        return None
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import chain
 from typing import Literal
 
 from llmroute.adapter.transports.base import NEVER_SENT
@@ -68,6 +70,7 @@ class Plan:
         self.decision = decision
         self._first = decision.usual_first
         self._limit = _price_limit(decision, self._first)
+        self._coming: Iterator[Target]
         self._coming = (item.target for item in decision.ranking if self._fits(item))
         self._resort = [_resort(item.target) for item, _ in decision.benched if self._fits(item)]
         self._peeked: Target | None = None
@@ -121,6 +124,13 @@ class Plan:
         self._made -= 1
         self._passing.pop(step.target.id, None)
         self._queued.pop(step.target.id, None)
+
+    def put_back(self, step: Step) -> None:
+        """Take note that a call was called off before it was made: its target is next again."""
+        self._made -= 1
+        later = () if self._peeked is None else (self._peeked,)
+        self._coming = chain(later, self._coming)
+        self._peeked = step.target
 
     def shut(self, step: Step) -> None:
         """Take note that a circuit opened before its call was made: it is one of the last now."""

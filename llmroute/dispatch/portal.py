@@ -9,6 +9,7 @@ from concurrent.futures import CancelledError, Future
 from typing import Any, Self, TypeVar
 
 from llmroute.dispatch.stream import AnswerStream
+from llmroute.dispatch.underway import closed_meanwhile
 from llmroute.errors import UsageError
 from llmroute.policy.engine.decision import Decision
 from llmroute.types import Attempt, Chunk, Response
@@ -26,6 +27,8 @@ class Portal:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._posting = threading.Lock()
+        self._ends = False
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="llmroute-portal", daemon=True
         )
@@ -38,18 +41,21 @@ class Portal:
         closed afterwards.
 
         Raises:
-            UsageError: it is called on the portal's own thread, or after its end.
+            UsageError: it is called on the portal's own thread, after its end, or in a fork of the
+                process, which has no such thread.
 
         """
-        if threading.current_thread() is self._thread:
-            work.close()
-            raise UsageError("a plain call inside a callback would wait for itself; use acomplete")
-        if self.closed:
-            work.close()
-            raise UsageError("the router was closed meanwhile; read streams before it is")
         ended = threading.Event()
         started: list[asyncio.Task[T]] = []
-        self._loop.call_soon_threadsafe(_start, self._loop, work, started, ended)
+        try:
+            self._check_thread()
+            with self._posting:  # what is posted goes before the end
+                if self._ends:
+                    raise closed_meanwhile()
+                self._loop.call_soon_threadsafe(_start, self._loop, work, started, ended)
+        except UsageError:
+            work.close()
+            raise
         try:
             ended.wait()
         except BaseException:
@@ -63,18 +69,38 @@ class Portal:
 
     @property
     def closed(self) -> bool:
-        """Whether the loop has ended, and with it all that it ran."""
-        return self._loop.is_closed()
+        """Whether the loop has ended, or is about to, and with it all that it ran."""
+        return self._ends
+
+    @property
+    def forked(self) -> bool:
+        """Whether this is a fork of the process in which the thread runs."""
+        return not self._ends and not self._thread.is_alive()
+
+    def _check_thread(self) -> None:
+        if threading.current_thread() is self._thread:
+            raise UsageError("a plain call inside a callback would wait for itself; use acomplete")
+        if self.forked:
+            wanted = "load one in each process, after the fork"
+            raise UsageError(f"the router was used before this process was forked; {wanted}")
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Start a coroutine on the portal's loop."""
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def close(self) -> None:
-        """End the loop and its thread; safe to call twice."""
-        if self.closed:
-            return
-        self.run(self._drain())
+        """End the loop and its thread; safe to call twice.
+
+        Raises:
+            UsageError: it is called on the portal's own thread.
+
+        """
+        self._check_thread()
+        with self._posting:
+            if self._ends:
+                return
+            self._ends = True
+        self.submit(self._drain()).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -131,8 +157,11 @@ class SyncStream:
 
     def close(self) -> None:
         """Stop, and close the call upstream; the end of the router has done so already."""
-        if not self._portal.closed:
+        try:
             self._portal.run(self._stream.aclose())
+        except UsageError:
+            if not self._portal.closed:
+                raise
 
 
 async def _next(stream: AnswerStream) -> Chunk | None:

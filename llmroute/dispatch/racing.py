@@ -118,7 +118,7 @@ class _Race:
         """
         self._start(first)
         if not await self._begun(self._hedge.after):
-            await self._second()
+            await self._hedged()
         while True:
             for pump in await self._begun(None):
                 if self._wins(pump):
@@ -132,14 +132,28 @@ class _Race:
         await asyncio.wait(waiting, timeout=timeout, return_when="FIRST_COMPLETED")
         return [pump for pump in self._running if pump.begun.done()]
 
+    async def _hedged(self) -> None:
+        """Begin the second call, unless the first one begins while that needs leave."""
+        second = asyncio.ensure_future(self._second())
+        try:
+            waiting = (second, self._running[0].begun)
+            await asyncio.wait(waiting, return_when="FIRST_COMPLETED")
+        finally:
+            second.cancel()
+            await asyncio.wait([second])
+        if not second.cancelled():
+            second.result()
+
     async def _second(self) -> None:
-        hedges = self._run.services.hedges
+        hedges, trial = self._run.services.hedges, None
         if not hedges.take():
             return
-        trial = await self._run.beside("hedge")
-        if trial is None:
-            hedges.give_back()
-        else:
+        try:
+            trial = await self._run.beside("hedge")
+        finally:
+            if trial is None:
+                hedges.give_back()
+        if trial is not None:
             self._start(trial)
 
     def _start(self, trial: Trial) -> None:

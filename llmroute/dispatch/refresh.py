@@ -64,6 +64,16 @@ class Refresher:
             if provider.discover and now >= self._due.get(key_of(provider), never)
         ]
 
+    async def ready(self, catalog: Callable[[], Catalog]) -> None:
+        """Wait until every server was asked once; later asking runs beside requests."""
+        await self.ask(self.never_answered(catalog()))
+        self.start(self.due(catalog()))
+
+    async def refresh(self, catalog: Catalog, *, force: bool) -> None:
+        """Ask all discovering providers, or those that are due, and wait for their answers."""
+        every = [provider for provider in catalog.providers.values() if provider.discover]
+        await self.ask(every if force else self.due(catalog))
+
     def start(self, providers: Sequence[Provider]) -> list[Future[None]]:
         """Ask providers, or join the asking that is under way."""
         with self._lock:
@@ -115,6 +125,11 @@ class Refresher:
             if exc.kind in _NO_ANSWER:
                 return Problem(f"nothing answers at {endpoint.base_url}", start)
             return Problem(exc.message, exc.help or "see its log")
+        except MemoryError:
+            raise
+        except Exception as exc:  # noqa: BLE001 - a listing never fails a request
+            reason = f"its models could not be listed: an unexpected {type(exc).__name__}"
+            return Problem(reason, f"this is a fault of llmroute; else {start}")
 
 
 def applied(catalog: Catalog, name: str, found: Found) -> Catalog:

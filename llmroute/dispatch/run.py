@@ -7,7 +7,7 @@ from dataclasses import replace
 from llmroute.catalog.build import Problem
 from llmroute.catalog.model import Auth, Target, authorised
 from llmroute.dispatch.account import Account, Refused
-from llmroute.dispatch.failing import no_target, route_failed
+from llmroute.dispatch.failing import called_back, no_target, route_failed
 from llmroute.dispatch.gates import QUEUE
 from llmroute.dispatch.health.health import Admission
 from llmroute.dispatch.plan import Plan, Role, Step
@@ -48,6 +48,7 @@ class Run:
         self.decision = decision
         self.services = services
         self.records: list[Attempt] = []
+        self.warnings: list[str] = []
         self.passed_over: dict[str, str] = {}
         self.current: Trial | None = None
         self._origin = services.pace.clock()
@@ -86,7 +87,11 @@ class Run:
         `able` names a capability that it must have. None where there is none.
         """
         while self.remaining > 0 and (step := self._plan.other(role, able=able)):
-            trial = await self._begin(step, request)
+            try:
+                trial = await self._begin(step, request)
+            except BaseException:
+                self._plan.put_back(step)
+                raise
             if trial is not None:
                 return trial
         return None
@@ -197,7 +202,8 @@ class Run:
         """Tell of a wait; without a limit that it is for, it is for a repeat."""
         if self._on_wait:
             after = f"its last call failed: {step.error.kind}" if step.error else ""
-            self._on_wait(Wait(step.target.id, wait, why or after))
+            told = Wait(step.target.id, wait, why or after)
+            self._told(called_back(self._on_wait, told, "on_wait before the wait for"))
 
     def _earliest(self, step: Step) -> float:
         """Return when a repeat is due: a while after the failure, as the provider asked for it."""
@@ -247,9 +253,13 @@ class Run:
         return min(QUEUE, self.remaining) if step.more else self.remaining
 
     def _ended(self, record: Attempt) -> None:
+        """Tell the caller of a call's end; what its callback raises costs nobody an answer."""
         self.records.append(record)
         if self._on_attempt:
-            self._on_attempt(record)
+            self._told(called_back(self._on_attempt, record, "on_attempt after the call to"))
+
+    def _told(self, raised: str | None) -> None:
+        self.warnings += [raised] if raised else []
 
     def failed(self, trial: Trial, error: TargetError) -> None:
         """Record a failed call and change the plan accordingly."""
@@ -279,16 +289,23 @@ class Run:
         """
         current, self.current = self.current, None
         if current is not None:
-            raised = f"this program broke it off with {type(by).__name__}"
-            current.abandoned(raised if isinstance(by, Exception) else "the caller went away")
+            current.abandoned(self._broken_off(by))
         self._close("cancelled", None)
+
+    def _broken_off(self, by: BaseException) -> str:
+        if self.services.underway.closed:
+            return "the router was closed"
+        raised = f"this program broke it off with {type(by).__name__}"
+        return raised if isinstance(by, Exception) else "the caller went away"
 
     def succeeded(self, trial: Trial, response: Response) -> Response:
         """Record the answer, and return it with its cost, attempts and decision."""
         self.current = None
         made = trial.succeeded(response)
         self._close("ok", trial.target.id)
-        return replace(made, attempts=tuple(self.records), decision=self.decision)
+        warnings = (*made.warnings, *self.warnings)
+        attempts = tuple(self.records)
+        return replace(made, attempts=attempts, decision=self.decision, warnings=warnings)
 
     def broken(self, error: TargetError) -> None:
         """Record that the answer broke off after its first content."""
@@ -304,7 +321,11 @@ class Run:
         """Return the error of a request that nobody answered: every attempt, and what to do."""
         self._close(self._last.kind.value if self._last else "route_failed", None)
         over_price, late = self._plan.over_price, self.remaining <= 0
-        return route_failed(self.records, self.passed_over, over_price, late, self._last)
+        error = route_failed(
+            self.records, self.passed_over, over_price, late, self._last, self.warnings
+        )
+        error.__cause__ = self._last
+        return error
 
 
 def _waiting(why: str) -> TargetError:

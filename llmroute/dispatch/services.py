@@ -13,6 +13,7 @@ from llmroute.dispatch.health.retries import RetryBudget
 from llmroute.dispatch.hedges import HedgeCount
 from llmroute.dispatch.live import LiveState
 from llmroute.dispatch.pace import Pace
+from llmroute.dispatch.underway import Underway
 from llmroute.ledger.ledger import Ledger
 
 __all__ = ["Services"]
@@ -43,4 +44,5 @@ class Services:
     gates: Gates = field(default_factory=Gates)
     retries: RetryBudget = field(default_factory=RetryBudget)
     hedges: HedgeCount = field(default_factory=HedgeCount)
+    underway: Underway = field(default_factory=Underway)
     on_rotated: Callable[[str, Auth], None] = _ignore

@@ -13,6 +13,7 @@ from llmroute.dispatch.continuing import Partial
 from llmroute.dispatch.racing import heard
 from llmroute.dispatch.run import Run
 from llmroute.dispatch.trial import Trial
+from llmroute.dispatch.underway import Underway, Work
 from llmroute.errors import StreamInterrupted, TargetError
 from llmroute.policy.engine.decision import Decision
 from llmroute.types import Attempt, Chunk, Response
@@ -26,12 +27,16 @@ class AnswerStream:
     `start` makes the decision when the first chunk is asked for; `response` is there once the
     stream has ended.
     Leaving early (`aclose`, or the end of `async with`) closes the call upstream; so does dropping
-    the stream, as a `break` does, a turn of the event loop later.
+    the stream, as a `break` does, a turn of the event loop later. Closing the router ends it too,
+    and the reader is told so (`UsageError`).
     """
 
-    def __init__(self, start: Callable[[], Awaitable[Run]]) -> None:
-        self._seen = _Seen()
+    def __init__(
+        self, start: Callable[[], Awaitable[Run]], underway: Underway | None = None
+    ) -> None:
+        self._seen = _Seen(Work(underway or Underway()))
         self._chunks = _all(start, self._seen)
+        self._seen.work.reads(self._chunks)
 
     @property
     def response(self) -> Response | None:
@@ -60,7 +65,8 @@ class AnswerStream:
         return self
 
     async def __anext__(self) -> Chunk:
-        return await anext(self._chunks)
+        with self._seen.work:
+            return await anext(self._chunks)
 
     async def __aenter__(self) -> Self:
         return self
@@ -70,7 +76,7 @@ class AnswerStream:
 
     async def aclose(self) -> None:
         """Stop, and close the call upstream."""
-        await self._chunks.aclose()
+        await self._seen.work.aclose()
 
 
 @dataclass(slots=True)
@@ -81,12 +87,20 @@ class _Seen:
     that nobody holds any more is closed at once, not when the next cycles are collected.
     """
 
+    work: Work
     run: Run | None = None
     response: Response | None = None
 
 
 async def _all(start: Callable[[], Awaitable[Run]], seen: _Seen) -> AsyncGenerator[Chunk, None]:
-    run = seen.run = await start()
+    with seen.work.whole():
+        run = seen.run = await start()
+        async with aclosing(_answered(run, seen)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+
+async def _answered(run: Run, seen: _Seen) -> AsyncGenerator[Chunk, None]:
     try:
         while (trial := await run.next()) is not None:
             answer = _Answer(run, trial)
@@ -162,7 +176,8 @@ class _Answer:
                     for held in list(self.seen):
                         yield self._named(held)
         self.trial = self._run.current or self.trial
-        self.response = collect(self.seen, self.trial.target)
+        with self.trial.faults():
+            self.response = collect(self.seen, self.trial.target)
         if not self.committed:
             self._refuse()
             for held in self.seen:
@@ -182,8 +197,8 @@ class _Answer:
 
 
 def _interrupted(run: Run, error: TargetError) -> StreamInterrupted:
-    brief = "the answer broke off"
-    made = StreamInterrupted(f"{brief}: {error}", run.records, error, brief=brief)
+    brief, warnings = "the answer broke off", run.warnings
+    made = StreamInterrupted(f"{brief}: {error}", run.records, error, warnings, brief=brief)
     made.__cause__ = error
     run.broken(error)
     return made

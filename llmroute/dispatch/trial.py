@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass, field, replace
 
 from llmroute.adapter.answer import unfolded
+from llmroute.adapter.transports.base import NEVER_SENT
 from llmroute.catalog.cost import nano_to_usd
 from llmroute.catalog.model import Target
 from llmroute.dispatch.account import Account
@@ -14,13 +15,17 @@ from llmroute.dispatch.health.health import Admission
 from llmroute.dispatch.plan import Role, Step
 from llmroute.dispatch.services import Services
 from llmroute.dispatch.timers import Timers, timed
-from llmroute.dispatch.usage import charge, partial_usage, usage_of
+from llmroute.dispatch.unexpected import faults_of
+from llmroute.dispatch.usage import believable, charge, partial_usage, usage_of
 from llmroute.errors import ErrorKind, TargetError
 from llmroute.ledger.holds import Reservation
 from llmroute.policy.engine.decision import Decision
 from llmroute.types import Attempt, Chunk, Request, Response, Usage
 
-__all__ = ["MAX_ANSWER", "Leave", "Trial"]
+__all__ = ["FASTEST", "MAX_ANSWER", "Leave", "Trial"]
+
+#: Tokens per second that no model generates: the fastest services do some thousands.
+FASTEST = 10_000
 
 #: Characters that an answer may have in all.
 MAX_ANSWER = 16 * 1024 * 1024
@@ -92,13 +97,18 @@ class Trial:
         An answer in one piece comes as chunks too.
         """
         source, size = self._source(), 0
-        async with aclosing(timed(source, self._timers)) as chunks:
-            async for chunk in chunks:
-                size += self._saw(chunk)
-                if size > MAX_ANSWER:
-                    message = f"the answer is larger than {MAX_ANSWER:,} characters"
-                    raise TargetError(ErrorKind.MALFORMED, message, code="too_long")
-                yield chunk
+        with self.faults():
+            async with aclosing(timed(source, self._timers)) as chunks:
+                async for chunk in chunks:
+                    size += self._saw(chunk)
+                    if size > MAX_ANSWER:
+                        message = f"the answer is larger than {MAX_ANSWER:,} characters"
+                        raise TargetError(ErrorKind.MALFORMED, message, code="too_long")
+                    yield chunk
+
+    def faults(self) -> AbstractContextManager[None]:
+        """Turn unexpected exceptions while the answer is read into this call's failure."""
+        return faults_of(self.target, self.request)
 
     def _source(self) -> AsyncGenerator[Chunk, None]:
         adapter, target = self.services.adapter, self.target
@@ -121,7 +131,8 @@ class Trial:
         """Measure a chunk; the first content or reasoning stops the first-token clock."""
         if self.first is None and (chunk.has_content or chunk.reasoning):
             self.first = self._now - self._timers.started
-        self._reported = chunk.usage or self._reported
+        if chunk.usage is not None and believable(chunk.usage):
+            self._reported = chunk.usage
         self._model = chunk.model or self._model
         called = chunk.tool_call.arguments if chunk.tool_call else ""
         said = chunk.text + chunk.reasoning + chunk.refusal + called
@@ -141,6 +152,8 @@ class Trial:
             healthy = health.failed(self.target, error, self.leave.admission)
         else:
             health.passed(self.target, self.leave.admission)
+        if error.code in NEVER_SENT:
+            health.unsent(self.target, self.leave.tokens)
         self._measured(healthy=healthy)
         self._settled(error.kind.value, error.message, error.status, error.help)
 
@@ -153,7 +166,7 @@ class Trial:
     def succeeded(self, response: Response) -> Response:
         """Note a whole answer, and return it with its usage, cost and warnings."""
         reported, target = response.usage, self.target
-        usage = usage_of(response, self.decision)
+        usage = usage_of(response, self.decision, self.warnings)
         partly = reported.estimated and bool(reported.input or reported.output)
         nano = charge(target, usage, self.decision, partly=partly, warnings=self.warnings)
         self._measured(healthy=True, speed=self._speed(usage))
@@ -168,11 +181,15 @@ class Trial:
         return replace(response, target=target.id, usage=usage, cost=cost, warnings=warnings)
 
     def _speed(self, usage: Usage) -> float | None:
-        """Tokens per second after the first one; None where it cannot be told."""
-        if self.first is None or usage.output < 2:
+        """Tokens per second after the first one; None where it cannot be told.
+
+        As of an answer in one piece, or one that something on the way held back until its end.
+        """
+        if self.first is None or usage.output < 2 or not self.target.capabilities.streaming:
             return None
         generating = self._now - self._timers.started - self.first
-        return (usage.output - 1) / generating if generating > 0 else None
+        possible = (usage.output - 1) <= FASTEST * generating
+        return (usage.output - 1) / generating if possible else None
 
     def _learn(self, response: Response, usage: Usage) -> None:
         """Let later estimates for this target learn from its own counts of prompt and answer.
@@ -196,12 +213,17 @@ class Trial:
     def _settled(
         self, outcome: str, message: str, status: int | None = None, help_text: str | None = None
     ) -> None:
-        """End a call without a whole answer: what it is known or likely to have used is spent."""
-        usage = nano = None
+        """End a call without a whole answer: what it is known or likely to have used is spent.
+
+        After a fault of this program nobody knows, so that the whole answer counts.
+        """
+        usage, nano, lost = None, None, outcome == ErrorKind.INTERNAL
         begun = self._answered and (self._said or outcome in ("timeout", "cancelled"))
-        if begun or (self._reported is not None and not self._reported.estimated):
-            said = "".join(self._said)
-            usage = partial_usage(self._reported, said, self.decision, self.target)
+        if lost or begun or (self._reported is not None and not self._reported.estimated):
+            said, least = "".join(self._said), 0
+            if lost:
+                least = self.decision.estimate(self.target).tokens_out
+            usage = partial_usage(self._reported, said, self.decision, self.target, least=least)
             nano = charge(self.target, usage, self.decision, partly=False, warnings=[])
         self._end(outcome, message, status, help_text, usage=usage, nano=nano)
 

@@ -14,6 +14,7 @@ __all__ = [
     "Charge",
     "Counter",
     "Held",
+    "Hold",
     "Key",
     "Refusal",
     "Reservation",
@@ -116,6 +117,13 @@ class Refusal:
             return f"{head}: what is left of it cannot be told: {self.detail}"
         left = format_usd(nano_to_usd(self.left or 0)) if self.left else "nothing"
         return f"{head}: {left} is left, the call may cost more; raise it, or wait until then"
+
+
+class Hold(NamedTuple):
+    """What was reserved for an attempt, in nano-dollars, and until when, in UTC seconds."""
+
+    amount: int
+    expires: float
 
 
 class Held(NamedTuple):

@@ -110,8 +110,9 @@ class Ledger:
 
         `amount` is the most that it may cost and `estimate` what it probably will, in nano-dollars;
         None where the price is unknown, which hard budgets refuse; 0 fits into every budget, and
-        waits for no store. `within` seconds the attempt is over: a reservation that nobody settles
-        or releases is settled at its estimate after that and a margin.
+        waits for no store. In `within` seconds the attempt is over, so that no store is waited for
+        longer, and a reservation that nobody settles or releases is settled at its estimate after
+        that and a margin.
         """
         charges = tuple(b.charge(attempt.at, self._zone) for b in self.matching(attempt))
         if not charges:
@@ -123,22 +124,23 @@ class Ledger:
         if hard is None or not held.hard:
             self._post(hold(held))
             return held
-        return await self._held(held, hard)
+        return await self._held(held, hard, min(self._wait, within))
 
-    async def _held(self, held: Reservation, hard: Charge) -> Reservation | Refusal:
+    async def _held(self, held: Reservation, hard: Charge, wait: float) -> Reservation | Refusal:
         """Wait for the store's word, and without one leave nothing held behind."""
         operation = hold(held)
         if not self._post(operation, needed=False):
             return _unknown(hard, "too much waits for the store, or the ledger is closed")
         try:
-            answered = await finished(operation.outcome, self._wait)
+            answered = await finished(operation.outcome, wait)
         except BaseException:
             self._call_off(operation, held)
             raise
         if not answered:
             self._call_off(operation, held)
-            self._alarms.note("slow", f"the ledger did not answer within {self._wait:g} s")
-            return _unknown(hard, f"the ledger did not answer within {self._wait:g} s")
+            told = f"the ledger did not answer within {wait:.3g} s"
+            self._alarms.note("slow", told)
+            return _unknown(hard, told)
         error = operation.outcome.exception()
         if error is not None:
             return _unknown(hard, str(error))
@@ -225,6 +227,11 @@ class Ledger:
     def flush(self) -> Written:
         """Return the end of all that was asked before."""
         return self._told() if self.enabled else Written()
+
+    def end(self) -> None:
+        """Take no more, and close the store once everything is written; does not wait for it."""
+        if self._writer is not None:
+            self._writer.end()
 
     def close(self, timeout: float = 10.0) -> bool:
         """Write what waits and close the store; False where `timeout` seconds were too few."""

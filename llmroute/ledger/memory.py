@@ -10,6 +10,7 @@ from datetime import tzinfo
 from llmroute.ledger.holds import (
     Counter,
     Held,
+    Hold,
     Key,
     Refusal,
     Reservation,
@@ -19,7 +20,14 @@ from llmroute.ledger.holds import (
     settled,
     shift,
 )
-from llmroute.ledger.records import PENDING, AttemptRecord, RequestRecord, first_id
+from llmroute.ledger.records import (
+    PENDING,
+    UNENDED,
+    AttemptRecord,
+    RequestRecord,
+    first_id,
+    unended,
+)
 from llmroute.ledger.store import By, Record, SpendRow
 from llmroute.ledger.sums import sum_up
 
@@ -36,6 +44,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._counters: dict[Key, Counter] = {}
         self._open: dict[_Name, Reservation] = {}
+        self._holds: dict[_Name, Hold] = {}
         self._attempts: dict[_Name, AttemptRecord] = {}
         self._requests: dict[str, RequestRecord] = {}
 
@@ -55,6 +64,7 @@ class MemoryStore:
         if refused is None:
             self._attempts[name] = replace(reservation.attempt, outcome=PENDING, cost=None)
             self._open[name] = reservation
+            self._holds[name] = Hold(reservation.amount, reservation.expires)
             self._add(reservation.keys, Counter(0, reservation.amount))
         return refused
 
@@ -110,6 +120,7 @@ class MemoryStore:
         old = [name for name in self._attempts if name[0] < limit and name not in self._open]
         for name in old:
             del self._attempts[name]
+            self._holds.pop(name, None)
         self._requests = {key: row for key, row in self._requests.items() if key >= limit}
         return len(old)
 
@@ -128,8 +139,9 @@ class MemoryStore:
     ) -> Sequence[RequestRecord]:
         """Return the latest requests, newest first, without their decisions and prompts."""
         found = []
-        for key in sorted(self._requests, reverse=True):
-            row = self._requests[key]
+        open_ended = {name[0] for name, row in self._attempts.items() if row.outcome in UNENDED}
+        for key in sorted({*self._requests, *open_ended}, reverse=True):
+            row = self._requests.get(key) or unended(self.attempts(key))
             tried = target is None or any(a.target == target for a in self.attempts(key))
             if key.startswith(prefix) and tried and not (failed and row.outcome == "ok"):
                 found.append(replace(row, decision=None, prompt=None))
@@ -137,12 +149,17 @@ class MemoryStore:
 
     def request(self, request: str) -> RequestRecord | None:
         """Return one request in full."""
-        return self._requests.get(request)
+        known, attempts = self._requests.get(request), self.attempts(request)
+        return known or (unended(attempts) if attempts else None)
 
     def attempts(self, request: str) -> Sequence[AttemptRecord]:
         """Return the attempts of a request, in order."""
         names = sorted(name for name in self._attempts if name[0] == request)
         return [self._attempts[name] for name in names]
+
+    def holds(self, request: str) -> Mapping[int, Hold]:
+        """Return what was reserved for the attempts of a request."""
+        return {name[1]: hold for name, hold in self._holds.items() if name[0] == request}
 
     def close(self) -> None:
         """Keep everything: another one may go on with it."""

@@ -7,7 +7,7 @@ Texts from outside are stored as they are, except what no database takes.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
@@ -17,14 +17,17 @@ from llmroute.types import Usage
 __all__ = [
     "LOST",
     "PENDING",
+    "UNENDED",
     "AttemptRecord",
     "RequestIds",
     "RequestRecord",
     "first_id",
+    "unended",
 ]
 
 #: The outcome of an attempt that goes on, and of one whose process ended before it told its own.
 PENDING, LOST = "pending", "lost"
+UNENDED = (PENDING, LOST)
 
 #: Crockford's alphabet for base 32: it sorts as the numbers do, and no two letters look alike.
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -88,6 +91,9 @@ class AttemptRecord:
 class RequestRecord:
     """One request and what became of it.
 
+    Where its process ended before it could say, `outcome` is `LOST`, or `PENDING` as long as that
+    cannot be told from a request that goes on.
+
     `winner` is the target that was ranked first, `target` the one that served the answer; None
     where there was none. `outcome` is `ok`, the `ErrorKind` of the last attempt, or the name of
     the error. `decision` is `Decision.brief`, or `brief` makes it on the writer's thread; `prompt`
@@ -111,6 +117,20 @@ class RequestRecord:
     def made(self) -> RequestRecord:
         """Return the record with its decision as data."""
         return self if self.brief is None else replace(self, decision=self.brief(), brief=None)
+
+
+def unended(attempts: Sequence[AttemptRecord]) -> RequestRecord:
+    """Return what can be told of a request whose end was not written, by its attempts."""
+    first = attempts[0]
+    return RequestRecord(
+        first.request,
+        first.at,
+        first.policy,
+        PENDING if any(item.outcome == PENDING for item in attempts) else LOST,
+        tags=first.tags,
+        caller=first.caller,
+        fingerprint=first.fingerprint,
+    )
 
 
 class RequestIds:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import tzinfo
@@ -19,6 +19,7 @@ from typing import Any
 from llmroute.ledger.holds import (
     Counter,
     Held,
+    Hold,
     Key,
     Refusal,
     Reservation,
@@ -28,7 +29,14 @@ from llmroute.ledger.holds import (
     settled,
     shift,
 )
-from llmroute.ledger.records import PENDING, AttemptRecord, RequestRecord, first_id
+from llmroute.ledger.records import (
+    PENDING,
+    UNENDED,
+    AttemptRecord,
+    RequestRecord,
+    first_id,
+    unended,
+)
 from llmroute.ledger.sqlite_file import Database
 from llmroute.ledger.sqlite_rows import (
     ATTEMPT_COLUMNS,
@@ -153,12 +161,12 @@ class SqliteStore:
     def sweep(self, now: float) -> int:
         """Settle what expired at its estimate."""
         sql = (
-            f"SELECT held, estimate, charges, {ATTEMPT_COLUMNS} FROM attempts "  # noqa: S608
+            f"SELECT held, estimate, expires, charges, {ATTEMPT_COLUMNS} FROM attempts "  # noqa: S608
             "WHERE outcome = 'pending' AND expires < ?"
         )
         late = self._database.execute(sql, (now,)).fetchall()
-        for held, estimate, charges, *row in late:
-            reservation = reservation_of(row, held, estimate, charges)
+        for held, estimate, expires, charges, *row in late:
+            reservation = reservation_of(row, held, estimate, expires, charges)
             self._end(reservation, expired(reservation))
         return len(late)
 
@@ -200,18 +208,44 @@ class SqliteStore:
             "AND (? IS NULL OR EXISTS (SELECT 1 FROM attempts WHERE request = id "
             "AND attempts.target = ?)) AND (NOT ? OR outcome != 'ok') ORDER BY id DESC LIMIT ?"
         )
-        rows = self._read(sql, (prefix, f"{prefix}{{", target, target, failed, last))
-        return list(map(request_of, rows))
+        span = (prefix, f"{prefix}{{")
+        rows = self._read(sql, (*span, target, target, failed, last))
+        found = list(map(request_of, rows))
+        if len(found) == last:
+            span = (found[-1].id, span[1])
+        found += self._unended(span, target, last)
+        return sorted(found, key=lambda row: row.id, reverse=True)[:last]
+
+    def _unended(
+        self, span: tuple[str, str], target: str | None, last: int
+    ) -> Iterator[RequestRecord]:
+        """Yield the latest requests between two ids whose end was not written."""
+        sql = (
+            "SELECT DISTINCT request FROM attempts AS found WHERE request >= ? AND request < ? "
+            "AND outcome IN (?, ?) AND NOT EXISTS (SELECT 1 FROM requests WHERE id = request) "
+            "AND (? IS NULL OR EXISTS (SELECT 1 FROM attempts WHERE request = found.request "
+            "AND target = ?)) ORDER BY request DESC LIMIT ?"
+        )
+        for (name,) in self._read(sql, (*span, *UNENDED, target, target, last)):
+            yield unended(self.attempts(name))
 
     def request(self, request: str) -> RequestRecord | None:
         """Return one request in full."""
         rows = self._read(f"SELECT {REQUEST_COLUMNS} FROM requests WHERE id = ?", (request,))  # noqa: S608
-        return request_of(rows[0]) if rows else None
+        if rows:
+            return request_of(rows[0])
+        attempts = self.attempts(request)
+        return unended(attempts) if attempts else None
 
     def attempts(self, request: str) -> Sequence[AttemptRecord]:
         """Return the attempts of a request, in order."""
         sql = f"SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE request = ? ORDER BY number"  # noqa: S608
         return [attempt_of(row) for row in self._read(sql, (request,))]
+
+    def holds(self, request: str) -> Mapping[int, Hold]:
+        """Return what was reserved for the attempts of a request."""
+        sql = "SELECT number, held, expires FROM attempts WHERE request = ? AND held IS NOT NULL"
+        return {row[0]: Hold(*row[1:]) for row in self._read(sql, (request,))}
 
     def close(self) -> None:
         """Close the file."""

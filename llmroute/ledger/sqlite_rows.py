@@ -116,13 +116,13 @@ def charges_text(charges: Sequence[Charge]) -> str:
 
 
 def reservation_of(
-    row: Sequence[Any], held: int, estimate: int | None, charges: str
+    row: Sequence[Any], held: int, estimate: int | None, expires: float, charges: str
 ) -> Reservation:
     """Return the reservation of a pending attempt, as far as its end needs it."""
     keys = [Key(*key) for key in json.loads(charges)]
     parts = tuple(Charge(key, 0, hard=False, until=0.0) for key in keys)
     guess = estimate or 0
-    return Reservation(attempt_of(row), held, guess, 0.0, parts, priced=estimate is not None)
+    return Reservation(attempt_of(row), held, guess, expires, parts, priced=estimate is not None)
 
 
 def spend_query(by: By) -> str:

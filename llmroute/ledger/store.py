@@ -14,7 +14,7 @@ from datetime import tzinfo
 from typing import Literal, Protocol
 
 from llmroute.errors import LlmrouteError
-from llmroute.ledger.holds import Counter, Key, Refusal, Reservation
+from llmroute.ledger.holds import Counter, Hold, Key, Refusal, Reservation
 from llmroute.ledger.records import AttemptRecord, RequestRecord
 
 __all__ = [
@@ -142,7 +142,8 @@ class Store(Protocol):
     ) -> Sequence[RequestRecord]:
         """Return the latest requests, newest first, without their decisions and prompts.
 
-        `prefix` of their id, `target` that served or was tried, `failed`: without an answer.
+        `prefix` of their id, `target` that served or was tried, `failed`: without an answer. Those
+        that reserved money and whose end was not written are among them (`records.unended`).
         """
         ...
 
@@ -152,6 +153,10 @@ class Store(Protocol):
 
     def attempts(self, request: str) -> Sequence[AttemptRecord]:
         """Return the attempts of a request, in order."""
+        ...
+
+    def holds(self, request: str) -> Mapping[int, Hold]:
+        """Return what was reserved for the attempts of a request, by their numbers."""
         ...
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from llmroute.adapter import Adapter
+from llmroute.adapter.transports.base import NEVER_SENT
 from llmroute.adapter.transports.http import HttpTransport
 from llmroute.catalog.model import Auth, Timeouts
 from llmroute.errors import ErrorKind, TargetError
@@ -195,6 +196,14 @@ def test_broken_connections(make: Make, say: Any, code: str) -> None:
 
 def test_a_reset_midway(make: Make) -> None:
     assert fails(make, _reset_midway, stream=True).code == "cut_off"
+
+
+def test_an_address_without_a_way_to_it(make: Make) -> None:
+    """A link-local address without its link: the system refuses, and nothing leaves the machine."""
+    with pytest.raises(TargetError) as caught:
+        ask(make, "http://[fe80::1]:9")
+    assert caught.value.kind is K.UNAVAILABLE
+    assert caught.value.code in NEVER_SENT
 
 
 def test_nobody_there(make: Make) -> None:

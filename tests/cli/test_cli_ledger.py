@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import sqlite3
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from llmroute.config.workspace import load_workspace
 from llmroute.ledger.holds import Reservation
 from llmroute.ledger.records import AttemptRecord, RequestRecord, first_id
 from llmroute.ledger.settings import ledger_settings, store_opener
+from llmroute.sim import Fault
 from tests.cli.conftest import write_workspace
 
 SETTINGS = """\
@@ -179,11 +182,13 @@ def test_the_log_lists_the_latest_first(here: Any, books: Path) -> None:
     out = here("--config", str(books), "log").out
     rows = lines(out)[1:]
     assert [(row[3], row[4], row[6]) for row in rows] == [
+        ("pending", "-", "1"),
         ("auth", "-", "1"),
         ("ok", "second/m", "2"),
     ]
-    assert rows[0][7] == "?"
-    assert rows[1][7:] == ["$2.75", "4.00", "s"]  # the pause before the second call is in it
+    assert rows[0][7:] == ["?", "-"]
+    assert rows[1][7] == "?"
+    assert rows[2][7:] == ["$2.75", "4.00", "s"]  # the pause before the second call is in it
 
 
 def test_the_log_can_be_narrowed(here: Any, books: Path) -> None:
@@ -193,7 +198,8 @@ def test_the_log_can_be_narrowed(here: Any, books: Path) -> None:
 
     assert outcomes("--failed") == ["auth"]
     assert outcomes("--target", "second/m") == ["ok"]
-    assert outcomes("--last", "1") == ["auth"]
+    assert outcomes("--last", "1") == ["pending"]
+    assert outcomes("--last", "2", "--target", "first/m") == ["pending", "auth"]
     nothing = here("--config", str(books), "log", "--target", "nobody/x")
     assert (nothing.code, nothing.out) == (0, "no request is like that\n")
 
@@ -222,6 +228,68 @@ def test_one_request_is_explained_from_what_was_stored(here: Any, books: Path) -
     assert "brief" not in data
     assert data["decision"]["winner"] == "first/m"
     assert [row["cost"] for row in data["attempts"]] == ["0.25", "2.5"]
+
+
+def unended(here: Any, books: Path, after: float) -> str:
+    """The request of unknown end, as it is shown where what it held expired some time ago."""
+    with sqlite3.connect(books / "spent.db") as raw:
+        raw.execute("UPDATE attempts SET expires = expires - ? WHERE held > 0", (after,))
+    found = json.loads(here("--config", str(books), "log", "--json", "--last", "1").out)[0]
+    (call,) = found["attempts"]
+    assert (call["reserved"], call["cost"], found["cost"]) == ("1", None, None)
+    result = here("--config", str(books), "log", found["id"])
+    assert (result.code, result.err) == (0, "")
+    assert f"request {found['id']}" in result.out
+    return f"{found['outcome']}\n{result.out}"
+
+
+def test_a_request_without_an_end_shows_what_is_reserved_for_it(here: Any, books: Path) -> None:
+    out = unended(here, books, 0)
+    assert out.startswith("pending\n")
+    assert "1. first/m  pending · $1.00 reserved until 20" in out
+    assert out.endswith("its end is not known: it goes on, or its process was killed\n")
+
+
+ASKER = """
+import sys
+from llmroute import Router
+Router.load(sys.argv[1], environment={}).complete("hi", max_tokens=1000, timeout=60)
+"""
+
+
+def test_a_process_that_is_killed_in_a_call_leaves_what_it_held(here: Any, pair: Any) -> None:
+    """1,000 tokens of answer at $2 a million are held, and some of the prompt."""
+    (pair.root / "llmroute.yaml").write_text(SETTINGS)
+    file = pair.root / "providers.d" / "first.yaml"
+    file.write_text(file.read_text().replace("300ms", "30s").replace("total: 5s", "total: 60s"))
+    pair.first.script(Fault.hang(), times=None)
+    run = subprocess.Popen([sys.executable, "-c", ASKER, str(pair.root)])
+    deadline = time.monotonic() + 30
+    while not pair.first.requests and time.monotonic() < deadline:
+        time.sleep(0.01)
+    run.kill()
+    run.wait(10)
+    (found,) = json.loads(here("--config", str(pair.root), "log", "--json").out)
+    (call,) = found["attempts"]
+    assert (found["outcome"], call["outcome"], call["target"]) == ("pending", "pending", "first/m")
+    assert 0.002 < float(call["reserved"]) < 0.0021
+    out = here("--config", str(pair.root), "log", found["id"]).out
+    assert "1. first/m  pending · $0.0020" in out
+
+
+def test_it_is_lost_once_nobody_can_speak_for_it(here: Any, books: Path) -> None:
+    """Also before any process has settled it at its estimate."""
+    out = unended(here, books, 601)
+    assert out.startswith("lost\n")
+    assert out.endswith("its end is not known: its process was killed\n")
+    data = json.loads(here("--config", str(books), "log", "--json", "--failed").out)
+    assert [row["outcome"] for row in data] == ["lost", "auth"]
+    store = store_opener(books / "spent.db")()
+    with store.transaction():
+        assert store.sweep(time.time()) == 1
+    store.close()
+    lost = here("--config", str(books), "log", data[0]["id"]).out
+    assert "1. first/m  lost · $1.00 reserved, $1.00 counted as spent, as estimated" in lost
 
 
 @pytest.mark.parametrize(

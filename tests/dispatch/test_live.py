@@ -229,3 +229,15 @@ def test_a_used_up_limit_shows_at_everybody_who_shares_it(clock):
     clock.now += 5.0
     assert live.version == seen, "what is free and was free is no change"
     assert other.version == 0
+
+
+def test_a_target_that_is_first_read_while_a_step_is_taken_breaks_nothing():
+    """As when a server has just listed new models, and several threads decide at once."""
+    owner = provider("a")
+    live = LiveState(lambda: 0.0, quota=lambda _target: 0.5)
+    for number in range(2):
+        live.of(target(f"a/{number}", provider=owner))
+    step = live._limited()
+    seen = [next(step)]
+    live.of(target("a/new", provider=owner))
+    assert {*seen, *step} == {"a/0", "a/1"}

@@ -181,6 +181,45 @@ def test_a_hedge_does_not_wait_for_a_limit():
     run(work())
 
 
+def slow_to_pay(world, name, seconds):
+    """Let the ledger take its time before it allows a call."""
+    reserve = world.books.reserve
+
+    async def slow(attempt, *args, **options):
+        if attempt.target == name:
+            await asyncio.sleep(seconds)
+        return await reserve(attempt, *args, **options)
+
+    world.books.reserve = slow
+
+
+def test_an_answer_that_begins_does_not_wait_until_its_hedge_is_paid():
+    async def work():
+        world = racing(says("hi", after=2.0), says("ho"))
+        slow_to_pay(world, "b/1", 5.0)
+        assert (await world.complete()).target == "a/1"
+        assert world.now - 1000.0 < 2.1
+        assert world.asked == ["a/1"]
+        assert world.services.hedges.take()  # it was not used, and is there for another request
+        await world.assert_settled()
+
+    run(work())
+
+
+def test_a_hedge_that_was_called_off_is_the_next_to_be_asked():
+    """The first call fails while the hedge is being paid: no target and no attempt is lost."""
+
+    async def work():
+        more = {"c/1": [says("hu")]}
+        world = racing(fails(after=2.0), says("ho"), more=more, attempts=2)
+        slow_to_pay(world, "b/1", 5.0)
+        assert (await world.complete()).target == "b/1"
+        assert world.outcomes == [("a/1", "first", "transient"), ("b/1", "fallback", "ok")]
+        await world.assert_settled()
+
+    run(work())
+
+
 def test_only_first_calls_are_hedged():
     async def work():
         world = racing(fails(), says("hi", after=5.0), more={"c/1": [says("x")]})

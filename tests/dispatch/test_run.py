@@ -65,34 +65,6 @@ def test_attempts_never_exceed_the_policys():
     run(work())
 
 
-def test_an_error_of_the_adapter_itself_gives_everything_back():
-    async def work():
-        world = World({"a/1": [((0.01, LookupError("a bug")),)]})
-        with pytest.raises(LookupError):
-            await world.complete()
-        await world.assert_settled()
-        assert world.books.closed == [("cancelled", None)]
-
-    run(work())
-
-
-@pytest.mark.parametrize("script", [says("hi"), fails(ErrorKind.INVALID_REQUEST)])
-def test_a_callback_that_raises_gives_every_place_back_once(script):
-    async def work():
-        world = World({"a/1": [script]})
-        decision = world.decide()
-
-        def on_attempt(record):
-            world.records.append(record)
-            raise ZeroDivisionError
-
-        with pytest.raises(ZeroDivisionError):
-            await world.dispatcher.complete(decision.request, decision, on_attempt=on_attempt)
-        await world.assert_settled()
-
-    run(work())
-
-
 def test_a_refused_reservation_goes_on_and_counts_no_attempt():
     async def work():
         refuse = frozenset({"a/1", "c/1"})
@@ -130,11 +102,12 @@ def test_what_was_called_once_was_not_called_again():
 @pytest.mark.parametrize("streams", [False, True])
 def test_a_fault_of_this_program_is_not_laid_at_the_caller_s_door(streams):
     async def work():
-        world = World({"a/1": [((0.1, ZeroDivisionError("a prompt")),)]})
-        with pytest.raises(ZeroDivisionError):
+        world = World({"a/1": [((0.1, MemoryError("a prompt")),)]})
+        with pytest.raises(MemoryError):
             await (anext(world.stream()) if streams else world.complete())
         assert world.outcomes == [("a/1", "first", "cancelled")]
-        assert world.records[0].message == "this program broke it off with ZeroDivisionError"
+        assert world.records[0].message == "this program broke it off with MemoryError"
+        assert world.books.closed == [("cancelled", None)]
         await world.assert_settled()
 
     run(work())
@@ -168,6 +141,22 @@ def test_a_probe_says_that_it_is_one():
         assert [item.role for item in world.records] == ["probe"]
         assert world.health.admit(world.targets[0]) == Admission()
         world.health.admitted.clear()
+        await world.assert_settled()
+
+    run(work())
+
+
+@pytest.mark.parametrize("probe", [says("hi", after=1.0), fails(after=1.0)])
+def test_of_many_requests_at_once_one_alone_probes(probe):
+    async def work():
+        world = World({"a/1": [probe], "b/1": [says("ho")]}, places=100)
+        refused = error(ErrorKind.UNAVAILABLE, code="connection_refused")
+        world.health.failed(world.targets[0], refused, world.health.admit(world.targets[0]))
+        asyncio.get_running_loop().now += 10.0
+        answers = await asyncio.gather(*(world.complete() for _ in range(50)))
+        assert world.asked.count("a/1") == 1
+        assert sum(item.role == "probe" for item in world.records) == 1
+        assert {answer.text for answer in answers} <= {"hi", "ho"}
         await world.assert_settled()
 
     run(work())

@@ -34,7 +34,7 @@ DONE = (
     (0.0, Chunk(finish_reason="stop")),
 )
 #: What a call does: seconds to wait, then what it gives or raises.
-Script = Sequence[tuple[float, Chunk | Exception]]
+Script = Sequence[tuple[float, Chunk | BaseException]]
 
 
 def error(kind: ErrorKind = ErrorKind.TRANSIENT, **fields: Any) -> TargetError:
@@ -81,7 +81,7 @@ class Adapter:
                     made.retry_after, made.status = item.retry_after, item.status
                     made.repeatable = item.repeatable
                     raise made
-                if isinstance(item, Exception):
+                if isinstance(item, BaseException):
                     raise item
                 on_headers({})
                 yield item
@@ -220,16 +220,26 @@ class World:
         **fields: Any,
     ) -> Response:
         decision = self.decide(**fields)
-        return await self.dispatcher.complete(
-            decision.request, decision, timeout=timeout, on_attempt=self.records.append
-        )
+        with self.services.underway.request():
+            return await self.dispatcher.complete(
+                decision.request, decision, timeout=timeout, on_attempt=self.records.append
+            )
 
-    def stream(self, timeout: float | None = None, **fields: Any) -> AnswerStream:
+    def stream(
+        self,
+        timeout: float | None = None,
+        *,
+        on_attempt: Any = None,
+        on_wait: Any = None,
+        **fields: Any,
+    ) -> AnswerStream:
+        told = on_attempt or self.records.append
+
         async def start() -> Any:
             decision = self.decide(**fields, stream=True)
-            return self.dispatcher.run(decision.request, decision, timeout, self.records.append)
+            return self.dispatcher.run(decision.request, decision, timeout, told, on_wait)
 
-        return AnswerStream(start)
+        return AnswerStream(start, self.services.underway)
 
     def script(self, name: str, *scripts: Script) -> None:
         self.adapter.scripts[name] = list(scripts)

@@ -93,6 +93,18 @@ async def test_a_slow_store_is_waited_for_so_long_and_holds_nothing_later(bench)
     assert ledger.shares() == {"team": 0.0, "watch": 0.0}
 
 
+async def test_a_slow_store_takes_no_more_time_than_the_request_has(bench):
+    ledger = bench.ledger(HARD)  # which waits for 5 s by itself
+    bench.store.gate.clear()
+    begun = asyncio.get_running_loop().time()
+    refused = await ledger.reserve(attempt(), 10, within=0.05)
+    assert asyncio.get_running_loop().time() - begun < 1.0
+    assert refused.detail == "the ledger did not answer within 0.05 s"
+    bench.store.gate.set()
+    assert await ledger.flush()
+    assert bench.counter() == (0, 0)
+
+
 async def test_a_caller_who_leaves_while_waiting_holds_nothing(bench):
     ledger = bench.ledger(HARD)
     bench.store.gate.clear()

@@ -243,8 +243,45 @@ def test_what_is_old_is_forgotten_and_what_is_pending_is_not(store):
     fill(store)
     reserve(store, reservation(5, charge(100), at=NOON + 2))
     assert do(store, lambda: store.prune(NOON + 86_000)) == 3
-    assert [row.at for row in store.requests(9)] == [NOON + 86_400]
+    assert [row.at for row in store.requests(9)] == [NOON + 86_400, NOON + 2]
     assert counter(store) == (0, 5)
+
+
+def test_a_request_whose_process_was_killed_is_listed_by_what_it_held(store):
+    fill(store)
+    held = reservation(50, charge(100), at=NOON + 2, tags=("a",), caller="alice", expires=NOON + 9)
+    reserve(store, held)
+    name = held.attempt.request
+    assert [row.at for row in store.requests(1)] == [NOON + 86_400]
+    rows = store.requests(9)
+    assert [row.at for row in rows] == [NOON + n for n in (86_400, 2, 1, 0)]
+    unended = rows[1]
+    assert (unended.id, unended.outcome, unended.target) == (name, "pending", None)
+    assert (unended.policy, unended.tags, unended.caller) == ("balanced", ("a",), "alice")
+    assert store.request(name) == unended
+    assert store.holds(name) == {1: (50, NOON + 9)}
+    do(store, lambda: store.sweep(NOON + 10))
+    assert store.request(name).outcome == LOST
+    assert store.requests(9, failed=True)[0].outcome == LOST
+    assert store.holds(name) == {1: (50, NOON + 9)}
+    assert [row.at for row in store.requests(2)] == [NOON + 86_400, NOON + 2]
+    assert [row.id for row in store.requests(9, prefix=name)] == [name]
+    assert name in [row.id for row in store.requests(9, target="acme/large")]
+    assert name not in [row.id for row in store.requests(9, target="other/x")]
+
+
+def test_a_request_that_was_recorded_after_all_is_listed_once(store):
+    held = reservation(50, charge(100), at=NOON)
+    reserve(store, held)
+    do(store, lambda: store.record([request(NOON)]))
+    assert [row.outcome for row in store.requests(9)] == ["ok"]
+
+
+def test_what_was_never_reserved_is_no_request_of_unknown_end(store):
+    """Attempts outlive their requests while old rows are forgotten bit by bit."""
+    do(store, lambda: store.record([attempt(at=NOON)]))
+    assert store.requests(9) == []
+    assert store.holds(attempt(at=NOON).request) == {}
 
 
 def test_texts_and_figures_that_no_database_takes_are_stored(store):

@@ -85,7 +85,7 @@ def test_reasons_are_in_plain_words() -> None:
     ]
 
 
-@pytest.mark.parametrize("content", [None, "", [], ["x"], [{"type": ["odd"]}], [{}]])
+@pytest.mark.parametrize("content", [None, "", [], [{"type": ["odd"]}], [{}]])
 def test_odd_content_breaks_nothing(content: Any) -> None:
     needs = Facts(Request.of([{"role": "user", "content": content}])).needs
     assert set(needs) <= {"content_part"}

@@ -50,6 +50,7 @@ _KINDS: Mapping[ErrorKind, tuple[int, str, str]] = {
     ErrorKind.INVALID_REQUEST: (400, _INVALID, "invalid_request"),
     ErrorKind.MALFORMED: (502, _UPSTREAM, "upstream_malformed"),
     ErrorKind.EMPTY: (502, _UPSTREAM, "upstream_empty"),
+    ErrorKind.INTERNAL: (500, "server_error", "internal_error"),
     ErrorKind.CANCELLED: (499, "cancelled", "cancelled"),
 }
 #: Status → the error type that Anthropic's clients know.

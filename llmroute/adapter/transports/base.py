@@ -37,7 +37,16 @@ MAX_BODY = 16 * 1024 * 1024
 
 #: Codes of failures in which no byte of the request reached the provider.
 NEVER_SENT = frozenset(
-    {"connection_refused", "dns", "address", "tls", "connect_timeout", "missing_binary"}
+    {
+        "address",
+        "bad_address",
+        "connect_timeout",
+        "connection_refused",
+        "dns",
+        "missing_binary",
+        "tls",
+        "unreachable",
+    }
 )
 
 

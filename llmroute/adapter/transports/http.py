@@ -238,6 +238,7 @@ def _causes(exc: DetailedPyreqwestError) -> list[str]:
 def _send_error(exc: DetailedPyreqwestError, call: Call) -> TargetError:
     from pyreqwest.exceptions import (
         BuilderError,
+        ConnectError,
         ConnectTimeoutError,
         DecodeError,
         RequestTimeoutError,
@@ -258,12 +259,12 @@ def _send_error(exc: DetailedPyreqwestError, call: Call) -> TargetError:
         message = f"{where} does not answer in HTTP ({causes[-1]})"
         return TargetError(ErrorKind.MALFORMED, message, code="not_http", help=_HELP)
     text = " ".join(causes[1:] or causes).lower()
-    for part, code, words in _CAUSES:
-        if part in text:
-            message = f"{where} {words} ({causes[-1]})"
-            return TargetError(ErrorKind.UNAVAILABLE, message, code=code, help=_HELP)
-    message = f"{where} cannot be reached ({causes[-1]})"
-    return TargetError(ErrorKind.UNAVAILABLE, message, code="network", help=_HELP)
+    known = ((code, words) for part, code, words in _CAUSES if part in text)
+    code, words = next(known, ("unreachable", "cannot be reached"))
+    if code in NEVER_SENT and not isinstance(exc, ConnectError):
+        code = "network"  # it broke later, as when TLS is ended by an alert
+    message = f"{where} {words} ({causes[-1]})"
+    return TargetError(ErrorKind.UNAVAILABLE, message, code=code, help=_HELP)
 
 
 def _read_error(exc: DetailedPyreqwestError, status: int | None, endpoint: Endpoint) -> TargetError:

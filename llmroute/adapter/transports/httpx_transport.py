@@ -140,8 +140,9 @@ def _error(exc: Exception, call: Call) -> TargetError:
     if isinstance(exc, httpx.RemoteProtocolError):
         message = f"{where} does not answer in HTTP ({text})"
         return TargetError(ErrorKind.MALFORMED, message, code="not_http", help=_HELP)
+    code = "unreachable" if isinstance(exc, httpx.ConnectError) else "network"
     message = f"{where} cannot be reached ({text or type(exc).__name__})"
-    return TargetError(ErrorKind.UNAVAILABLE, message, code="network", help=_HELP)
+    return TargetError(ErrorKind.UNAVAILABLE, message, code=code, help=_HELP)
 
 
 def _read_error(exc: Exception, status: int, endpoint: Endpoint) -> TargetError:

@@ -84,6 +84,8 @@ class LiteLLMTransport:
             self._module = await asyncio.to_thread(_load)
         try:
             answer = await self._module.acompletion(**_options(call))
+        except MemoryError:
+            raise
         except Exception as exc:  # noqa: BLE001 - it raises what its vendors' clients raise
             return _error_reply(exc, call)
         if call.stream:
@@ -268,6 +270,8 @@ class _StreamReply:
         try:
             async for chunk in self._stream:
                 yield _event(_plain(chunk))
+        except MemoryError:
+            raise
         except Exception as exc:  # noqa: BLE001 - it raises what its vendors' clients raise
             yield _event(_error_body(exc))
             return

@@ -7,14 +7,16 @@ from argparse import Namespace
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from llmroute.cli.ledgers import Books, money, open_books, shown_time, usd
+from llmroute.cli.ledgers import Books, ended, money, open_books, shown_time, usd
 from llmroute.cli.output import dump, say, table
 from llmroute.cli.parser import Commands
 from llmroute.errors import UsageError
+from llmroute.ledger.records import PENDING, UNENDED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from llmroute.ledger.holds import Hold
     from llmroute.ledger.records import AttemptRecord, RequestRecord
     from llmroute.ledger.store import Store
 
@@ -64,9 +66,12 @@ def _list(books: Books, args: Namespace, form: str) -> int:
     found: Sequence[RequestRecord] = ()
     if store is not None:
         found = store.requests(args.last, target=args.target, failed=args.failed)
+        found = [ended(item, store.holds(item.id)) for item in found]
+    if args.failed:
+        found = [item for item in found if item.outcome != PENDING]
     listed = [(item, store.attempts(item.id)) for item in found] if store else []
     if form == "json":
-        dump([_record(item, attempts) for item, attempts in listed])
+        dump([_record(item, rows, store.holds(item.id)) for item, rows in listed if store])
     elif form == "csv":
         _csv(listed)
     elif listed:
@@ -85,13 +90,15 @@ def _one(books: Books, wanted: str, form: str) -> int:
     found = books.store.request(_full_id(books.store, wanted.lower()))
     if found is None:
         raise UsageError(f"there is no request {wanted!r}; `llmroute log` lists them")
-    attempts = books.store.attempts(found.id)
+    attempts, holds = books.store.attempts(found.id), books.store.holds(found.id)
+    found = ended(found, holds)
     if form == "json":
-        dump({**_record(found, attempts), "decision": found.decision, "prompt": found.prompt})
+        data = _record(found, attempts, holds)
+        dump({**data, "decision": found.decision, "prompt": found.prompt})
         return 0
     from llmroute.cli.past import told
 
-    for line in told(found, attempts, books.settings.zone):
+    for line in told(found, attempts, holds, books.settings.zone):
         say(line)
     return 0
 
@@ -122,7 +129,7 @@ def _row(item: RequestRecord, attempts: Sequence[AttemptRecord], books: Books) -
         clean(item.policy),
         str(len(attempts)),
         money(_cost(attempts)),
-        f"{_took(item, attempts):.2f} s",
+        "-" if item.outcome in UNENDED else f"{_took(item, attempts):.2f} s",
     )
 
 
@@ -138,11 +145,17 @@ def _cost(attempts: Sequence[AttemptRecord]) -> int | None:
     return None if None in costs else sum(cost or 0 for cost in costs)
 
 
-def _record(item: RequestRecord, attempts: Sequence[AttemptRecord]) -> dict[str, Any]:
+def _record(
+    item: RequestRecord, attempts: Sequence[AttemptRecord], holds: Mapping[int, Hold]
+) -> dict[str, Any]:
     """Return plain data; money is USD as decimal text, times are UTC in seconds."""
     data = asdict(item)
     del data["decision"], data["brief"], data["prompt"]
-    rows = [{**asdict(attempt), "cost": usd(attempt.cost)} for attempt in attempts]
+    reserved = {number: usd(hold.amount) for number, hold in holds.items()}
+    rows = [
+        {**asdict(row), "cost": usd(row.cost), "reserved": reserved.get(row.number)}
+        for row in attempts
+    ]
     return {**data, "cost": usd(_cost(attempts)), "attempts": rows}
 
 

@@ -11,8 +11,12 @@ from __future__ import annotations
 
 from collections import deque
 from random import Random
+from typing import Literal
 
-__all__ = ["Breaker"]
+__all__ = ["Breaker", "Circuit", "doubled"]
+
+#: `half_open`: the next call, or one that is under way, decides whether the circuit closes.
+Circuit = Literal["closed", "half_open", "open"]
 
 #: Seconds over which success is counted, calls that it takes, and the share that must succeed.
 _WINDOW, _ENOUGH, _LEAST_SUCCESS = 30.0, 5, 0.8
@@ -23,6 +27,11 @@ _OPEN, _OPEN_MOST = 5.0, 300.0
 _RAMP, _FIRST_SHARE = 60.0, 0.1
 #: A probe that has not ended after so many seconds is taken for lost.
 _PROBE = 120.0
+
+
+def doubled(seconds: float, times: int, most: float) -> float:
+    """Return a pause that was doubled so many times, up to the longest one."""
+    return min(seconds * 2.0 ** min(times, 64), most)
 
 
 class Breaker:
@@ -45,6 +54,12 @@ class Breaker:
         if self._probe is not None and now < self._probe + _PROBE:
             return self._probe + _PROBE
         return self._until if now < self._until else None
+
+    def state(self, now: float) -> Circuit:
+        """Return the state of the circuit."""
+        if self._until is None:
+            return "closed"
+        return "open" if now < self._until else "half_open"
 
     @property
     def quiet(self) -> bool:
@@ -104,7 +119,7 @@ class Breaker:
             self._probe = None
 
     def _open(self, now: float, why: str) -> None:
-        most = min(_OPEN * 2.0**self._openings, _OPEN_MOST)
+        most = doubled(_OPEN, self._openings, _OPEN_MOST)
         self._openings += 1
         self._until = now + most / 2 + self._random.uniform(0.0, most / 2)
         self._probe = self._returned = None

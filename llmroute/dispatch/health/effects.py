@@ -20,6 +20,7 @@ _EFFECTS: dict[ErrorKind, Effect] = {
     ErrorKind.OVERLOADED: "failed",
     ErrorKind.MALFORMED: "failed",
     ErrorKind.EMPTY: "failed",
+    ErrorKind.INTERNAL: "failed",
     ErrorKind.RATE_LIMIT: "limit",
     ErrorKind.AUTH: "credential",
     ErrorKind.QUOTA: "money",

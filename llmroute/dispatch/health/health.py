@@ -12,16 +12,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 from threading import Lock
+from typing import NamedTuple
 
 from llmroute.catalog.build import Problem
 from llmroute.catalog.model import Target
-from llmroute.dispatch.health.breaker import Breaker
+from llmroute.dispatch.health.breaker import Breaker, Circuit, doubled
 from llmroute.dispatch.health.effects import Effect, effect_of
-from llmroute.dispatch.health.limits import Limits
+from llmroute.dispatch.health.limits import Left, Limits
 from llmroute.errors import ErrorKind, TargetError
 from llmroute.policy.scoring.standing import IN_SERVICE, Outage, Standing
 
-__all__ = ["Admission", "Health"]
+__all__ = ["Admission", "Health", "Seen"]
 
 #: Seconds that a refused credential, an account without money and a model that is not served
 #: are left alone: at first, and at most. Each time in a row it is twice as long.
@@ -31,13 +32,30 @@ _OFF: Mapping[Effect, tuple[float, float]] = {
     "model": (600.0, 3600.0),
 }
 _FOREVER = float("inf")
+#: Circuits, the worst state first.
+_WORST: tuple[Circuit, ...] = ("open", "half_open")
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Leave to make one call; `probe`: it decides whether a circuit closes."""
+    """Leave to make one call; `probe`: it decides whether a circuit closes.
+
+    `since` is how often its provider has been called otherwise: what a call of before shows says
+    nothing of who is called now.
+    """
 
     probe: bool = False
+    since: int = 0
+
+
+class Seen(NamedTuple):
+    """What calls have shown of one target: why it is out of service, if it is, and until when."""
+
+    out: Problem | None
+    until: datetime | None
+    circuit: Circuit
+    share: float
+    left: Left
 
 
 @dataclass(slots=True)
@@ -63,6 +81,7 @@ class Health:
         self._troubled: set[str] = set()
         self._limited: set[str] = set()
         self._off: dict[str, _Off] = {}
+        self._forgotten: dict[str, int] = {}
         self._limits = Limits()
         self._standing: tuple[Sequence[Target], Standing, float] | None = None
 
@@ -78,6 +97,30 @@ class Health:
             self._standing = (targets, standing, until)
             return standing
 
+    def seen(self, target: Target) -> Seen:
+        """Return what is known of one target now."""
+        with self._lock:
+            now = self._clock()
+            out, until = self._out(target, now)
+            circuits = self._circuits(target)
+            states = {item.state(now) for item in circuits}
+            worst: Circuit = next((s for s in _WORST if s in states), "closed")
+            share = min((item.share(now) for item in circuits), default=1.0)
+            wall = None if until is None else self._wall() + _cut(until - now)
+            return Seen(out, wall, worst, share, self._limits.left(target, now))
+
+    def _out(self, target: Target, now: float) -> tuple[Problem | None, float | None]:
+        """Return why a target is out of service, and until when; as decisions order reasons."""
+        for name in (target.id, target.provider.name):
+            off = self._off.get(name)
+            if off is not None and now < off.until:
+                return off.problem, off.until
+        out: dict[str, Outage] = {}
+        self._add_circuits((target,), now, out, {})
+        self._add_limits((target,), now, out)
+        outage = out.get(target.id)
+        return outage, outage.until if outage else None
+
     def admit(self, target: Target, *, insist: bool = False) -> Admission | Problem:
         """Ask for leave to call a target now; `insist` calls although its circuit is open.
 
@@ -89,14 +132,19 @@ class Health:
             if off is not None:
                 return off
             circuits = [item for item in self._circuits(target) if not item.quiet]
+            since = self._forgotten.get(target.provider.name, 0)
             if not circuits:
-                return Admission()
+                return Admission(since=since)
             shut = ((until, item) for item in circuits if (until := item.open_until(now)))
             if (found := next(shut, None)) is not None:
-                return Admission() if insist else self._circuit(found[1], found[0], now)
+                why = self._circuit(found[1], found[0], now)
+                return Admission(since=since) if insist else why
             self._standing = None
             probes = [item.begin_probe(now) for item in circuits]
-            return Admission(probe=any(probes))
+            return Admission(any(probes), since)
+
+    def _outdated(self, target: Target, admission: Admission) -> bool:
+        return admission.since != self._forgotten.get(target.provider.name, 0)
 
     def ready(self, target: Target) -> tuple[float, str]:
         """Return when the target's rate limit allows the next call, and why not earlier."""
@@ -129,6 +177,8 @@ class Health:
             self._limits.served(target)
             self._limits.give_back(target, unused_tokens, now)
             self._note_limit(target.limit_scope, now)
+            if self._outdated(target, admission):
+                return
             for name in (target.id, target.provider.name):
                 if self._off.pop(name, None):
                     self._standing = None
@@ -140,6 +190,8 @@ class Health:
         """Note a failed call; return False where it says that the target is unwell, else None."""
         effect = effect_of(error)
         with self._lock:
+            if self._outdated(target, admission):
+                return None
             now, why, probe = self._clock(), _short(error), admission.probe
             breaker = self._breaker(target.id)
             if effect == "absent":  # and so is everything else behind that address
@@ -164,6 +216,8 @@ class Health:
     def passed(self, target: Target, admission: Admission) -> None:
         """Note a call that ended without saying anything, as when the caller went away."""
         with self._lock:
+            if self._outdated(target, admission):
+                return
             self._breaker(target.id)
             for breaker in self._circuits(target):
                 breaker.passed(probe=admission.probe)
@@ -172,8 +226,14 @@ class Health:
     def unmade(self, target: Target, admission: Admission, tokens: int) -> None:
         """Note that a call was not made after it `began`: it counts against no limit."""
         self.passed(target, admission)
+        self.unsent(target, tokens)
+
+    def unsent(self, target: Target, tokens: int) -> None:
+        """Note that a call never reached its provider: it counts against no declared limit."""
         with self._lock:
-            self._limits.give_back(target, tokens, self._clock(), requests=1)
+            now = self._clock()
+            self._limits.give_back(target, tokens, now, requests=1)
+            self._note_limit(target.limit_scope, now)
 
     def forget(self, names: Collection[str]) -> None:
         """Begin anew with providers and targets that are called otherwise from now on."""
@@ -182,6 +242,9 @@ class Health:
                 self._off.pop(name, None)
                 self._breakers.pop(name, None)
                 self._troubled.discard(name)
+                self._limits.forget(name)
+                self._limited.discard(name)
+                self._forgotten[name] = self._forgotten.get(name, 0) + 1
             self._standing = None
 
     def _wait_if_told(self, target: Target, error: TargetError, now: float) -> None:
@@ -217,8 +280,10 @@ class Health:
                 (self._troubled.add if troubled else self._troubled.discard)(name)
 
     def _note_limit(self, scope: str, now: float) -> None:
-        if self._limits.ready(scope, now)[0] > now:
-            self._limited.add(scope)
+        """Keep the set of limits that are used up, also where what was taken came back."""
+        used_up = self._limits.ready(scope, now)[0] > now
+        if used_up or scope in self._limited:
+            (self._limited.add if used_up else self._limited.discard)(scope)
             self._standing = None
 
     def _switch_off(self, name: str, effect: Effect, error: TargetError, now: float) -> None:
@@ -227,7 +292,7 @@ class Health:
             return  # found by a call that was under way with the first one
         times = before.times + 1 if before else 1
         first, most = _OFF[effect]
-        wait = max(min(first * 2.0 ** (times - 1), most), error.retry_after or 0.0)
+        wait = max(doubled(first, times - 1, most), error.retry_after or 0.0)
         reason = f"left alone until {self._told(now + wait, now)}: {_short(error)}"
         help_text = error.help or "it is tried again then"
         self._off[name] = _Off(now + wait, times, Problem(reason, help_text))
@@ -296,8 +361,12 @@ class Health:
 
     def _told(self, until: float, now: float) -> str:
         """Return a time of the clock as people tell it."""
-        when = self._wall() + timedelta(seconds=min(until - now, 366 * 86_400.0))
+        when = self._wall() + _cut(until - now)
         return f"{when:%H:%M:%S}" if until - now < 43_200 else f"{when:%Y-%m-%d %H:%M}"
+
+
+def _cut(seconds: float) -> timedelta:
+    return timedelta(seconds=min(seconds, 366 * 86_400.0))
 
 
 def _short(error: TargetError) -> str:

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from llmroute.catalog.model import Target
+from llmroute.dispatch.health.breaker import doubled
 from llmroute.dispatch.health.quotas import quotas
 
-__all__ = ["Limits"]
+__all__ = ["Left", "Limits"]
 
 #: Seconds to stay away after a 429 that does not say how long: the first time, and at most.
 _BARE, _BARE_MOST = 1.0, 60.0
@@ -38,10 +40,22 @@ class _Bucket:
         self.at = now
         return self.level
 
+    def change(self, amount: float, now: float) -> None:
+        """Take or give back; providers' windows are a minute, so that no debt is larger."""
+        self.level = max(min(self.now(now) + amount, self.size), -self.size)
+
     def ready(self, amount: float, now: float) -> float:
         """Return when an amount is there; more than a minute allows is there when it is full."""
         missing = min(amount, self.size) - self.now(now)
         return now + missing * _MINUTE / self.size if missing > 0 else now
+
+
+class Left(NamedTuple):
+    """What declared limits allow now, None where none is declared, and announced free shares."""
+
+    requests: int | None
+    tokens: int | None
+    quotas: Mapping[str, float]
 
 
 @dataclass(slots=True)
@@ -74,7 +88,7 @@ class Limits:
             pool.limited_in_a_row += 1
         wait, told = retry_after, ""
         if wait is None or wait > _ABSURD:
-            wait = min(_BARE * 2.0 ** (pool.limited_in_a_row - 1), _BARE_MOST)
+            wait = doubled(_BARE, pool.limited_in_a_row - 1, _BARE_MOST)
             told = ", with no time"
         if now + wait > pool.until:
             pool.until, pool.why = now + wait, f"the provider answered {answer}{told}"
@@ -103,8 +117,7 @@ class Limits:
         pool = self._pool(target, now)
         for bucket, amount in ((pool.requests, 1), (pool.tokens, tokens)):
             if bucket is not None:
-                bucket.now(now)
-                bucket.level -= amount
+                bucket.change(-amount, now)
 
     def give_back(self, target: Target, tokens: int, now: float, *, requests: int = 0) -> None:
         """Correct `take` by what a call needed less (or, below 0, more) than expected."""
@@ -113,7 +126,7 @@ class Limits:
             return
         for bucket, amount in ((pool.requests, requests), (pool.tokens, tokens)):
             if bucket is not None:
-                bucket.level = min(bucket.now(now) + amount, bucket.size)
+                bucket.change(amount, now)
 
     def ready(self, scope: str, now: float) -> tuple[float, str]:
         """Return when the next call of a pool may be made, and why not earlier."""
@@ -122,9 +135,9 @@ class Limits:
             return now, ""
         found = [(pool.until, pool.why)]
         if pool.requests is not None:
-            found.append((pool.requests.ready(1, now), f"{pool.requests.size:g} rpm are used up"))
+            found.append((pool.requests.ready(1, now), f"{pool.requests.size:.0f} rpm are used up"))
         if pool.tokens is not None:
-            found.append((pool.tokens.ready(1, now), f"{pool.tokens.size:g} tpm are used up"))
+            found.append((pool.tokens.ready(1, now), f"{pool.tokens.size:.0f} tpm are used up"))
         return max(found)
 
     def headroom(self, target: Target, now: float) -> float:
@@ -136,6 +149,18 @@ class Limits:
         buckets = (pool.requests, pool.tokens)
         shares += [max(b.now(now), 0.0) / b.size for b in buckets if b is not None]
         return 0.0 if pool.until > now else min(shares, default=1.0)
+
+    def forget(self, scope: str) -> None:
+        """Begin anew with a pool."""
+        self._pools.pop(scope, None)
+
+    def left(self, target: Target, now: float) -> Left:
+        """Return what is left of a target's limits, without changing anything."""
+        pool = self._pools.get(target.limit_scope) or _Pool()
+        requests = _sized(pool.requests, target.limits.rpm, now)
+        tokens = _sized(pool.tokens, target.limits.tpm, now)
+        free = {name: _free(*quota, now) for name, quota in sorted(pool.quotas.items())}
+        return Left(_whole(requests, now), _whole(tokens, now), free)
 
     def _pool(self, target: Target, now: float) -> _Pool:
         pool = self._pools.get(target.limit_scope)
@@ -152,6 +177,10 @@ def _sized(bucket: _Bucket | None, size: int | None, now: float) -> _Bucket | No
         return bucket
     taken = 0.0 if bucket is None else bucket.size - bucket.now(now)
     return _Bucket(size, size - taken, now)
+
+
+def _whole(bucket: _Bucket | None, now: float) -> int | None:
+    return None if bucket is None else max(int(bucket.now(now)), 0)
 
 
 def _free(free: float, since: float, reset: float, now: float) -> float:

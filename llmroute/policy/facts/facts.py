@@ -7,6 +7,7 @@ from collections.abc import Container, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from llmroute.errors import UsageError
 from llmroute.policy.facts import tokens
 from llmroute.policy.facts.code import has_code
 from llmroute.policy.facts.kinds import has_choices, is_math, question_kind
@@ -182,9 +183,9 @@ class Facts:
         request = self._request
         texts = self._texts
         if request.tools:
-            texts = [*texts, json.dumps(list(request.tools), ensure_ascii=False)]
+            texts = [*texts, _json("tools", list(request.tools))]
         if request.json_schema:
-            texts = [*texts, json.dumps(request.json_schema, ensure_ascii=False)]
+            texts = [*texts, _json("response_format", request.json_schema)]
         return tokens.count_features(texts[0] if len(texts) == 1 else "\n".join(texts))
 
     @property
@@ -205,6 +206,13 @@ class Facts:
             if message["role"] == "user":
                 return Text(text)
         return Text("")
+
+
+def _json(name: str, value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (RecursionError, TypeError, ValueError) as exc:
+        raise UsageError(f"{name} cannot be written as JSON: {exc}") from exc
 
 
 def _parts(message: Message) -> Sequence[Mapping[str, Any]]:

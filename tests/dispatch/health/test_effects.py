@@ -23,6 +23,7 @@ EFFECTS = {
     ErrorKind.INVALID_REQUEST: "none",
     ErrorKind.MALFORMED: "failed",
     ErrorKind.EMPTY: "failed",
+    ErrorKind.INTERNAL: "failed",
     ErrorKind.CANCELLED: "none",
 }
 

@@ -220,3 +220,55 @@ def test_headroom_is_read_with_nobody_writing_meanwhile(health, monkeypatch):
     monkeypatch.setattr(limits, "headroom", lambda *_: held.append(health._lock.locked()) or 0.5)
     assert health.headroom(A1) == 0.5
     assert held == [True]
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        (ErrorKind.UNAVAILABLE, {"code": "connection_refused"}),
+        (ErrorKind.RATE_LIMIT, {}),
+        (ErrorKind.AUTH, {"status": 401}),
+    ],
+)
+def test_weeks_of_failures_overflow_nothing(health, clock, kind, fields):
+    """Pauses are doubled up to a longest one, however often that is."""
+    for _ in range(1100):
+        health.failed(A1, error(kind, **fields), health.admit(A1))
+        clock.now += 4000.0
+    assert health.standing(ALL) is IN_SERVICE
+    health.failed(A1, error(kind, **fields), health.admit(A1))
+    found = health.standing(ALL)
+    assert found.out or found.problems
+
+
+@pytest.mark.parametrize("kind", ErrorKind)
+def test_calls_of_before_a_reload_say_nothing_of_who_is_called_since(health, kind):
+    """A server moved, or a key was exchanged; calls to the old one are still under way."""
+    admissions = [health.admit(A1) for _ in range(8)]
+    health.forget({"a", "a/1", "a/2"})
+    for admission in admissions:
+        assert health.failed(A1, error(kind, code="connection_refused"), admission) is None
+    assert health.standing(ALL) is IN_SERVICE
+    assert health.failed(A1, REFUSED, health.admit(A1)) is False
+    assert set(health.standing(ALL).out) == {"a/1", "a/2"}
+
+
+def test_an_old_answer_brings_nobody_back_and_an_old_probe_decides_nothing(health, clock):
+    old = health.admit(A1)
+    health.failed(A1, REFUSED, health.admit(A1))
+    clock.now += 5.0
+    probe = health.admit(A1)
+    health.forget({"a", "a/1"})
+    health.failed(A1, error(ErrorKind.AUTH, status=401), health.admit(A1))
+    for admission in (old, probe):
+        health.succeeded(A1, admission)
+        health.passed(A1, admission)
+    assert set(health.standing(ALL).problems) == {"a"}
+
+
+def test_a_rate_limit_of_the_old_endpoint_is_forgotten(health):
+    health.failed(A1, error(ErrorKind.RATE_LIMIT, retry_after=60.0), Admission())
+    assert set(health.standing(ALL).out) == {"a/1", "a/2"}
+    health.forget({"a", "a/1", "a/2"})
+    assert health.standing(ALL) is IN_SERVICE
+    assert health.headroom(A1) == 1.0

@@ -112,6 +112,31 @@ def test_declared_tokens_are_corrected_by_what_was_used(limits):
     assert until(limits, made) == pytest.approx(1.01)
 
 
+def test_a_debt_is_paid_within_a_minute(limits):
+    """What was used is out of the provider's own window by then, whatever was reported."""
+    made = declared(tpm=6000)
+    limits.take(made, 10**30, 0.0)
+    assert until(limits, made) == pytest.approx(60.01)
+    limits.give_back(made, -(10**30), 0.0)
+    assert until(limits, made) == pytest.approx(60.01)
+
+
+def test_large_limits_are_told_in_full(limits):
+    made = declared(tpm=2_000_000)
+    limits.take(made, 3_000_000, 0.0)
+    assert limits.ready("d", 0.0)[1] == "2000000 tpm are used up"
+
+
+def test_looking_at_what_is_left_changes_nothing(limits):
+    """Two targets of one pool declare other sizes: what was taken counts in both."""
+    small, large = declared(rpm=2), declared(rpm=60)
+    limits.take(small, 0, 0.0)
+    assert [limits.left(made, 0.0).requests for made in (small, large, small)] == [1, 59, 1]
+    limits.take(small, 0, 0.0)
+    assert limits.left(large, 0.0).requests == 58
+    assert limits.ready("d", 0.0) == (30.0, "2 rpm are used up")
+
+
 def announce(limits, made, remaining, reset="60s", what="requests", now=0.0):
     names = {"limit": "100", "remaining": remaining, "reset": reset}
     headers = {f"x-ratelimit-{name}-{what}": value for name, value in names.items()}
