@@ -124,11 +124,6 @@ def test_unknown_content_is_refused(content: Any) -> None:
     assert error.target == "p/m"
 
 
-def test_malformed_content_is_the_requests_fault() -> None:
-    error = failure(lambda: body(prompt=[{"role": "user", "content": ["text"]}]))
-    assert error.kind is ErrorKind.INVALID_REQUEST
-
-
 def test_a_forced_call_needs_a_target_that_obeys() -> None:
     weak = target(P, capabilities=Capabilities(tools=True))
     for choice in ("required", {"type": "function", "function": {"name": "f"}}):

@@ -20,6 +20,7 @@ from tests.faults.chat import STREAM, whole
 from tests.faults.server import FaultServer, Wire, free_port, full_backlog, http
 
 NAMED = "\n  plain_http: true"
+QUICK = "{connect: 200ms, first_token: 2s, total: 3s}"
 
 
 def test_row_1_refused(bench: Bench, record: Record, form: str) -> None:
@@ -32,7 +33,7 @@ def test_row_1_refused(bench: Bench, record: Record, form: str) -> None:
 
 def test_row_2_syn_without_an_answer(bench: Bench, record: Record, form: str) -> None:
     with full_backlog() as port:
-        bench.first(f"http://127.0.0.1:{port}")
+        bench.first(f"http://127.0.0.1:{port}", timeouts=QUICK)
         seen = bench.ask(form)
     failed_over(seen, "timeout", "did not accept a connection within 0.2 s")
     assert 0.19 <= seen.first.duration < 1.0
@@ -41,7 +42,7 @@ def test_row_2_syn_without_an_answer(bench: Bench, record: Record, form: str) ->
 
 def test_row_2_what_never_left_the_machine_is_repeated_for_free(bench: Bench) -> None:
     with full_backlog() as port:
-        bench.first(f"http://127.0.0.1:{port}", second=None)
+        bench.first(f"http://127.0.0.1:{port}", second=None, timeouts=QUICK)
         seen = bench.ask()
     assert seen.outcomes == [("first/m", "timeout")] * 3
     assert bench.retries_left() == 500
@@ -80,7 +81,7 @@ def test_row_4_name_server_that_hangs(bench: Bench, record: Record, form: str) -
     bench.options["adapter"] = Adapter({"http": HttpTransport(lookup=hanging)})
     works = bench.good.url.replace("127.0.0.1", "works.internal")
     second = {"endpoint": HTTP.format(url=works) + NAMED}
-    bench.first("http://hangs.internal:1", endpoint_more=NAMED, second=second)
+    bench.first("http://hangs.internal:1", endpoint_more=NAMED, second=second, timeouts=QUICK)
     try:
         seen = bench.ask(form)
         failed_over(seen, "timeout", "hangs.internal did not resolve within 0.2 s")
@@ -192,7 +193,7 @@ def test_row_9_ipv6_broken(bench: Bench, record: Record, form: str, broken: str)
     with FaultServer(http(whole("Hi there"))) as server, ExitStack() as held:
         if broken == "silent":
             held.enter_context(full_backlog("::1", server.port))
-        bench.first(f"http://two.internal:{server.port}", endpoint_more=NAMED)
+        bench.first(f"http://two.internal:{server.port}", endpoint_more=NAMED, timeouts=QUICK)
         seen = bench.ask(form)
         answered_by_first(seen, "Hi there")
     record(9, f"IPv6 {broken}, IPv4 fine", "IPv4", seen, form)

@@ -136,7 +136,8 @@ def test_the_kinds_in_the_schema_are_those_of_errors() -> None:
 
     schema = json.loads(schema_text("protocol"))
     kinds = schema["properties"]["errors"]["properties"]["kinds"]["items"]["properties"]["kind"]
-    assert set(kinds["enum"]) == set(ErrorKind)
+    # `internal` is a fault of this program's own: no answer of a provider says it
+    assert set(kinds["enum"]) == set(ErrorKind) - {ErrorKind.INTERNAL}
 
 
 def test_the_capabilities_in_the_schema_are_those_of_models() -> None:
