@@ -180,6 +180,27 @@ def test_certificates_are_checked(tls: tuple[str, str], authority: trustme.CA) -
         assert caught.value.code == "tls"
 
 
+def test_what_called_a_server_without_tls_checks_certificates_all_the_same(
+    tls: tuple[str, str],
+) -> None:
+    """Clients that never see a certificate are made without any to trust, and kept apart."""
+
+    async def work(plain: str) -> str | None:
+        adapter = Adapter({"http": HttpTransport()})
+        try:
+            for _ in range(2):
+                await adapter.complete(target(endpoint(plain)), Request.of("hi"))
+            await adapter.complete(target(endpoint(tls[1])), Request.of("hi"))
+        except TargetError as exc:
+            return exc.code
+        finally:
+            await adapter.aclose()
+        return None
+
+    with ByteServer(http(ANSWER)) as server:
+        assert run(work(server.url)) == "tls"
+
+
 def _answer_at_once(listener: socket.socket) -> None:
     connection, _ = listener.accept()
     with connection:

@@ -17,12 +17,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from pyreqwest.client import Client
 
-__all__ = ["ClientPool", "LentClient", "Pin"]
+__all__ = ["ClientPool", "LentClient", "Pin", "Use"]
 
 #: A host as it stands in a URL, and the IP address that it is to be reached at; None: as the
 #: system resolves it.
@@ -35,14 +35,21 @@ _NUMBERS = count()
 _KEEP_ALIVE = timedelta(seconds=60)
 
 
+class Use(NamedTuple):
+    """What a client is for: its connect timeout in seconds, TLS or not, and where it leads."""
+
+    connect: float
+    tls: bool
+    pin: Pin = None
+
+
 @dataclass(frozen=True, slots=True)
 class LentClient:
-    """A client, the mark of its sockets, its connect timeout and where it leads."""
+    """A client, the mark of its sockets and what it is for."""
 
     client: Client
     mark: int
-    connect: float
-    pin: Pin = None
+    use: Use
 
     def break_off(self) -> int:
         """Shut the client's connections down; return how many there were.
@@ -58,28 +65,28 @@ class LentClient:
 
 
 class ClientPool:
-    """Clients by connect timeout and pin. `roots` are PEM bytes to trust besides the system's."""
+    """Clients by what they are for. `roots` are PEM bytes to trust besides the system's."""
 
     def __init__(self, roots: bytes | None = None) -> None:
         self._roots = roots
-        self._idle: dict[tuple[float, Pin], list[LentClient]] = {}
+        self._idle: dict[Use, list[LentClient]] = {}
 
-    def lend(self, connect: float, pin: Pin = None) -> LentClient:
+    def lend(self, use: Use) -> LentClient:
         """Return a client that nobody uses, the last used one first, for its connections."""
         with suppress(KeyError, IndexError):
-            return self._idle[connect, pin].pop()
+            return self._idle[use].pop()
         mark = _FIRST_MARK + next(_NUMBERS) % (_LAST_MARK - _FIRST_MARK)
-        return LentClient(self._build(connect, mark, pin), mark, connect, pin)
+        return LentClient(self._build(use, mark), mark, use)
 
     def give_back(self, lent: LentClient) -> None:
         """Take a client back whose call has ended."""
-        self._idle.setdefault((lent.connect, lent.pin), []).append(lent)
+        self._idle.setdefault(lent.use, []).append(lent)
 
     def forget(self, host: str, addresses: Collection[str]) -> None:
         """Drop the idle clients of a host that lead to other addresses than these."""
-        for key in list(self._idle):
-            if key[1] and key[1][0] == host and key[1][1] not in addresses:
-                self._idle.pop(key, None)
+        for use in list(self._idle):
+            if use.pin and use.pin[0] == host and use.pin[1] not in addresses:
+                self._idle.pop(use, None)
 
     async def aclose(self) -> None:
         """Close the clients that are not lent."""
@@ -88,15 +95,18 @@ class ClientPool:
             for lent in clients:
                 await lent.client.close()
 
-    def _build(self, connect: float, mark: int, pin: Pin) -> Client:
+    def _build(self, use: Use, mark: int) -> Client:
+        """Make a client; reading the certificates to trust takes 4 ms, all else microseconds."""
         from pyreqwest.client import ClientBuilder
 
         builder = ClientBuilder().follow_redirects(enable=False).no_proxy().referer(enable=False)
-        builder = builder.connect_timeout(timedelta(seconds=connect)).tcp_keepalive(_KEEP_ALIVE)
+        builder = builder.connect_timeout(timedelta(seconds=use.connect)).tcp_keepalive(_KEEP_ALIVE)
         builder = builder.tcp_keepalive_interval(timedelta(seconds=mark))
-        if pin is not None:
-            builder = builder.resolve(*pin, 0)  # the port is the URL's
-        if self._roots is not None:
+        if use.pin is not None:
+            builder = builder.resolve(*use.pin, 0)  # the port is the URL's
+        if not use.tls:  # no certificate is ever shown: redirects are not followed
+            builder = builder.danger_accept_invalid_certs(enable=True)
+        elif self._roots is not None:
             builder = builder.add_root_certificate_pem(self._roots)
         return builder.build()
 

@@ -17,7 +17,7 @@ from llmroute.adapter.transports.base import (
     refuse_reply,
     shown_url,
 )
-from llmroute.adapter.transports.clients import ClientPool, Pin
+from llmroute.adapter.transports.clients import ClientPool, Pin, Use
 from llmroute.adapter.transports.headers import WireHeaders, request_headers
 from llmroute.adapter.transports.resolving import Lookup, Resolver, system_lookup
 from llmroute.catalog.model import Endpoint
@@ -138,7 +138,8 @@ class HttpTransport:
     ) -> HttpReply:
         from pyreqwest.exceptions import DetailedPyreqwestError
 
-        lent = self._clients.lend(call.timeouts.connect / shares, pin)
+        plain = (call.endpoint.base_url or "").lower().startswith("http://")
+        lent = self._clients.lend(Use(call.timeouts.connect / shares, not plain, pin))
         try:
             request = _request(lent.client, call, headers, body)
             response = await request.__aenter__()
