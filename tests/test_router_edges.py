@@ -84,16 +84,6 @@ def test_an_unknown_option_is_refused_with_the_one_that_was_meant(fields, hint, 
     assert server.requests == []
 
 
-@pytest.mark.parametrize("timeout", ["5s", float("nan"), [1]])
-def test_a_timeout_is_a_number(timeout, router, server):
-    for call in (router.complete, lambda *a, **k: next(router.stream(*a, **k))):
-        with pytest.raises(
-            UsageError, match=r"^timeout is .*; write a number of seconds, such as 30$"
-        ):
-            call("x", timeout=timeout)
-    assert server.inferences == []
-
-
 def test_a_decision_is_shown_by_its_policy_and_winner(router):
     assert repr(router.decide("x")) == "<Decision of balanced: one/m>"
     nobody = router.decide("x", route={"ignore": ["one"]})
@@ -155,7 +145,7 @@ def test_a_schema_is_never_fetched_and_is_checked_before_any_call(router, server
 def test_an_endlessly_nested_answer_is_malformed_and_no_crash(router, server):
     server.script(Answer(text="[" * 100_000), times=None)
     with pytest.raises(RouteFailed) as caught:
-        router.complete("x", response_format=with_schema({"type": "array"}), timeout=5)
+        router.complete("x", response_format=with_schema({"type": "array"}), timeout=60)
     assert {a.outcome for a in caught.value.attempts} == {"malformed"}
     assert in_flight(router) == 0
 
@@ -168,7 +158,7 @@ def test_a_wait_that_is_longer_than_the_deadline_is_not_begun(router, server):
 
 
 @pytest.mark.parametrize("streams", [False, True])
-@pytest.mark.parametrize("timeout", [float("nan"), float("inf"), "5", True])
+@pytest.mark.parametrize("timeout", [float("nan"), float("inf"), "5s", [1], True])
 def test_a_timeout_that_is_no_number_of_seconds_is_the_callers_mistake(
     timeout, streams, router, server
 ):
