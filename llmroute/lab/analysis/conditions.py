@@ -68,7 +68,7 @@ class Conditions:
 
     def equivalent(self, one: str | None, other: str | None, lets: Lets) -> bool:
         """Whether two rules' conditions hold for the same requests and targets."""
-        mine, theirs = Expression(one or "`true`"), Expression(other or "`true`")
+        mine, theirs = (self._parsed(text or "`true`") for text in (one, other))
         if not _read(mine.tree, lets) & _read(theirs.tree, lets):
             return False
         return self._holds("same", [mine, theirs], lets, lambda s: bool(s[0]) == bool(s[1]))
@@ -88,7 +88,7 @@ class Conditions:
         return self._holds("subsumed", parts, lets, held)
 
     def _parsed(self, text: str) -> Expression:
-        """Return an expression, parsed once: requirements are compared in pairs."""
+        """Return an expression, parsed once: rules and requirements are compared in pairs."""
         known = self._expressions.get(text)
         if known is None:
             known = self._expressions[text] = Expression(text)
