@@ -192,10 +192,11 @@ class WireRules:
     when asked. `reject_reasoning`: fields that are dropped unless that effort is `none`.
     `thinking`: accepted types of Anthropic's `thinking`. `system_turns`: system messages may stand
     between turns. `tool_names`: the longest name of a tool, which then holds only letters, digits,
-    `_` and `-`. `max_tools`: how many tools a request may offer. `max_stop`: how many stop
-    sequences are taken. `min_output`: the least `max_tokens` that is taken; fewer become that many.
-    `cache_control`: marks of prompt caches are taken over `openai-chat`. `exclusive`: fields of
-    which only one is taken, the first that a request has.
+    `_` and `-`. `max_tools`: how many tools a request may offer. `max_input`: the most tokens of a
+    prompt, where that is less than the window. `max_stop`: how many stop sequences are taken.
+    `min_output`: the least `max_tokens` that is taken; fewer become that many. `cache_control`:
+    marks of prompt caches are taken over `openai-chat`. `exclusive`: fields of which only one is
+    taken, the first that a request has.
     """
 
     reject: tuple[str, ...] = ()
@@ -208,6 +209,7 @@ class WireRules:
     system_turns: bool = False
     tool_names: int | None = None
     max_tools: int | None = None
+    max_input: int | None = None
     max_stop: int | None = None
     min_output: int | None = None
     cache_control: bool = False
@@ -260,6 +262,12 @@ class Target:
 
     def __str__(self) -> str:
         return self.id
+
+    @property
+    def longest_prompt(self) -> int | None:
+        """The most tokens that a prompt can have here, None where nothing bounds it."""
+        known = (self.context_window, self.wire.max_input)
+        return min((most for most in known if most is not None), default=None)
 
     @cached_property
     def view(self) -> dict[str, Any]:

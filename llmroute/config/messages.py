@@ -8,8 +8,8 @@ from typing import Any
 
 from llmroute.config.diagnostics import Diagnostic, closest, did_you_mean
 from llmroute.config.lookup import Context, Path, options_of
-from llmroute.config.mending import auth_help, mended, of_other_type, shorter
-from llmroute.config.numerals import number_help, share_help
+from llmroute.config.mending import auth_help, key_help, mended, of_other_type, shorter
+from llmroute.config.numerals import count_help, number_help, share_help
 from llmroute.config.redact import variable_name
 from llmroute.config.wording import (
     TYPES,
@@ -162,13 +162,15 @@ def _type_help(
         return f"remove the quotes: {value}"
     if value in ("true", "false") and "boolean" in kinds:
         return f"remove the quotes: {value}"
+    if isinstance(value, str) and kinds == ["integer"] and (meant := count_help(value, path)):
+        return meant
     if isinstance(value, str) and "number" in kinds and "string" not in kinds:
         unit = {**schema, **context.property(path)}
         if not _secret(path) and (meant := number_help(value, path, unit)):
             return meant
     if misspelt := _misspelt(path, context):
         return misspelt
-    if not _secret(path) and (meant := of_other_type(kinds, value, path)):
+    if not _secret(path) and (meant := of_other_type(kinds, value, path, schema)):
         return meant
     shown = written(context.examples(path, schema), path)
     if value is None and path[-1] not in context.required(path[:-1]):
@@ -274,7 +276,7 @@ def _key_form(error: Any, path: Path, context: Context) -> Iterator[Diagnostic]:
     key, names = str(error.kind.error.instance), context.failing(error)
     taken = names.get("not", {}).get("enum", ())
     message = f"`{key}` in {name_of(path)} is no {names.get('title', 'key')}"
-    help_text = "write letters, digits, `_` or `-`"
+    help_text = key_help(key, names)
     if key in taken:
         message = f"`{key}` already is the name of a root of expressions"
         help_text = f"take another name than {any_of(taken)}"

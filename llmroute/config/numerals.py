@@ -7,13 +7,17 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-__all__ = ["comma_help", "number_help", "share_help"]
+__all__ = ["comma_help", "count_help", "number_help", "share_help"]
 
 _NUMBER = re.compile(
     r"(?P<sign>US\$|USD|\$)?\s*(?P<digits>[0-9]{1,9}(?:[.,][0-9]{1,9})?)\s*"
     r"(?P<unit>%|US\$|USD|\$)?\Z",
     re.IGNORECASE,
 )
+#: A whole number with signs between thousands, or with a letter for them.
+_GROUPED = re.compile(r"[0-9]{1,3}(?:[,.' _][0-9]{3})+")
+_SHORT = re.compile(r"(?P<digits>[0-9]{1,9}(?:\.[0-9]{1,9})?) ?(?P<unit>[km])", re.IGNORECASE)
+_THOUSANDS = {"k": (1000, 1024), "m": (1000**2, 1024**2)}
 #: What stands before a comma in flow style, at the end of the line so far.
 _BEFORE = re.compile(r"(?:\A|[\s{,])(?P<key>[A-Za-z_]\w*): *(?:US\$|\$)?(?P<whole>[0-9]{1,9}),\Z")
 
@@ -32,6 +36,23 @@ def number_help(text: str, path: Sequence[str | int], schema: Mapping[str, Any])
     if unit is None:
         return help_text
     return f"{help_text} ({unit}{', no sign' if found['sign'] or found['unit'] else ''})"
+
+
+def count_help(text: str, path: Sequence[str | int]) -> str | None:
+    """Say how a text that was meant as a whole number is written: `200k`, `100,000`."""
+    plain, key = text.strip(), str(path[-1])
+    if _GROUPED.fullmatch(plain):
+        return f"write {key}: {int(re.sub('[^0-9]', '', plain))}"
+    found = _SHORT.fullmatch(plain)
+    if found is None:
+        return None
+    number, (thousand, binary) = Decimal(found["digits"]), _THOUSANDS[found["unit"].lower()]
+    if number * thousand % 1:
+        return None
+    help_text = f"write {key}: {int(number * thousand)}"
+    if number >= 4 and not number % 4:  # windows are counted both ways
+        help_text += f", or {int(number * binary)} where {found['unit']} is {binary:,}"
+    return help_text
 
 
 def _percent(value: Decimal, path: Sequence[str | int], schema: Mapping[str, Any]) -> str | None:

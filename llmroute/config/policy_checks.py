@@ -24,7 +24,10 @@ def check_policy(document: Document) -> Iterator[Diagnostic]:
         weight = rule.get("weight") if isinstance(rule, Mapping) else None
         if isinstance(weight, float) and _decimals(weight) > _DECIMALS:
             message = f"`weight` may have at most {_DECIMALS} decimals, not {weight}"
-            help_text = f"write weight: {round(weight, _DECIMALS)}"
+            near = round(weight, _DECIMALS)
+            help_text = (
+                f"write weight: {near}" if near else "the least weights are 0.001 and -0.001"
+            )
             path = ("rules", index, "weight")
             yield document.diagnostic("schema-multiple", message, path, help=help_text)
 

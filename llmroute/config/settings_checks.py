@@ -50,8 +50,9 @@ def _alias(document: Document, name: str, meaning: Any, known: Known) -> Iterato
     path = ("aliases", name)
     if not isinstance(meaning, str) or "/" not in meaning:
         return
-    if name in known.providers:
-        message = f"the alias `{name}` is the name of a provider too"
+    if name in known.providers or (name in known.policies and meaning != f"{_POLICY}{name}"):
+        kind = "provider" if name in known.providers else "policy"
+        message = f"the alias `{name}` is the name of a {kind} too"
         yield document.diagnostic("alias-name", message, path, key=True, help="rename the alias")
     if meaning.startswith(_POLICY):
         wanted = meaning.removeprefix(_POLICY)

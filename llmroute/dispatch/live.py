@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
@@ -111,7 +111,7 @@ class LiveState:
         self._pools: dict[str, tuple[Target, set[str]]] = {}
         self._tight: set[str] = set()
         #: By conversation, who served it, the latest last: when, and how many tokens it cached.
-        self._served: dict[str, dict[str, tuple[float, int]]] = {}
+        self._served: OrderedDict[str, dict[str, tuple[float, int]]] = OrderedDict()
         self._changes: list[str] = []
         self._dropped = 0
         self._tick = self._step()
@@ -299,11 +299,12 @@ class LiveState:
         if key is None:
             return
         with self._lock:
-            known = self._served.pop(key, {})
+            known = self._served.get(key, {})
             kept = {i: v for i, v in known.items() if i != target.id and self._counts(v[0], now)}
             self._served[key] = {**kept, target.id: (now, cached)}
+            self._served.move_to_end(key)  # readers do not lock: it is never out between
             while len(self._served) > _CONVERSATIONS:
-                self._served.pop(next(iter(self._served)))
+                self._served.popitem(last=False)
 
     def _counts(self, at: float, now: float) -> bool:
         """Whether what was cached at a time is taken to be there still."""

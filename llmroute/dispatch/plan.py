@@ -158,8 +158,8 @@ class Plan:
             self._passing[target.id] = again
         if kind in _PROVIDER_KINDS:
             self._providers_out.add(target.provider.name)
-        if kind is ErrorKind.CONTEXT and target.context_window:
-            self._window = max(self._window, target.context_window)
+        if kind is ErrorKind.CONTEXT and target.longest_prompt:
+            self._window = max(self._window, target.longest_prompt)
 
     def _next(self) -> Step | None:
         if self._waiting is not None:
@@ -205,7 +205,7 @@ class Plan:
         return self._too_small(target) or target.provider.name in self._providers_out
 
     def _too_small(self, target: Target) -> bool:
-        return self._window > 0 and (target.context_window or 0) <= self._window
+        return self._window > 0 and (target.longest_prompt or 0) <= self._window
 
     def _fits(self, item: Ranked) -> bool:
         if self._limit is None or (self._first and item.target is self._first.target):

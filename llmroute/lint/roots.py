@@ -8,6 +8,7 @@ from typing import Any
 from llmroute.catalog.model import Capabilities
 from llmroute.lint.jsontypes import ANY, Type, literal_type, union
 from llmroute.policy.facts.kinds import QUESTIONS
+from llmroute.policy.facts.languages import LANGUAGES
 
 __all__ = ["REQUEST_ROOTS", "metadata_type", "roots"]
 
@@ -57,7 +58,7 @@ _FACTS = {
     **dict.fromkeys(("tools", "images", "json_schema", "code", "math", "multiple_choice"), _FLAG),
     **dict.fromkeys(("lexical_diversity", "digits"), _SHARE),
     "average_word_length": _COUNT,
-    "language": _TEXT.or_null(),
+    "language": _choice(*LANGUAGES).or_null(),
     "question": _choice(*QUESTIONS).or_null(),
     "task": _TEXT,
 }

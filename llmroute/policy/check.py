@@ -168,6 +168,10 @@ def _preferred(text: str, found: Finding, scope: Scope) -> Finding:
     meant = closest(word, {*built_in, *scope.roots, *scope.names}) if word == text else None
     if meant in PARAMETRIC:
         return replace(found, help=f"did you mean prefer: {_written(meant)}?")
+    if word == text and meant is None:
+        listed, roots = ", ".join(sorted(built_in)), ", ".join(sorted(scope.roots))
+        help_text = f"built-in preferences are {listed}; an expression reads {roots}"
+        return replace(found, help=help_text)
     return replace(found, help=f'did you mean "{meant}"?') if meant in BUILT_IN else found
 
 

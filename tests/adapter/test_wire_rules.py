@@ -26,6 +26,7 @@ def test_every_rule_comes_from_the_file() -> None:
         "system_turns": True,
         "tool_names": 64,
         "max_tools": 128,
+        "max_input": 922000,
         "max_stop": 4,
         "min_output": 16,
     }
@@ -41,6 +42,7 @@ def test_every_rule_comes_from_the_file() -> None:
         system_turns=True,
         tool_names=64,
         max_tools=128,
+        max_input=922000,
         max_stop=4,
         min_output=16,
     )

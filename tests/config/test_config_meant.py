@@ -57,6 +57,46 @@ def test_an_address_gets_its_scheme(written: str, meant: str, tmp_path: Path) ->
     assert finding.help == f"write base_url: {meant}"
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("1 min", "1m"),
+        ("90 seconds", "90s"),
+        ("250 msec", "250ms"),
+        ("2 Hours", "2h"),
+    ],
+)
+def test_a_duration_keeps_its_length(written: str, meant: str, tmp_path: Path) -> None:
+    (finding,) = provider(tmp_path, f"{URL}\n  timeouts: {{idle: {written}}}")
+    assert finding.help == f"write idle: {meant}"
+
+
+def test_a_number_that_is_a_name_is_put_in_quotes(tmp_path: Path) -> None:
+    (finding,) = provider(tmp_path, model=", upstream: 4.10")
+    assert finding.help == "put it in quotes"
+
+
+@pytest.mark.parametrize(
+    ("names", "meant"),
+    [
+        ("let: {long-prompt: facts.code}", "write long_prompt"),
+        ("let: {2nd: facts.code}", "write letters, digits or `_`, a letter first"),
+        ("let: {größe: facts.code}", "write letters, digits or `_`, a letter first"),
+    ],
+)
+def test_a_key_is_helped_by_the_signs_that_it_may_have(
+    names: str, meant: str, tmp_path: Path
+) -> None:
+    findings = found(tmp_path, {"policies/p.yaml": f"policy: p\n{names}\n"})
+    assert [one.help for one in findings if one.rule == "schema-key-name"] == [meant]
+
+
+def test_a_task_is_written_in_small_letters(tmp_path: Path) -> None:
+    quality = ', quality: {Code: 0.5, source: x, date: "2026-11-01"}'
+    (finding,) = provider(tmp_path, model=quality)
+    assert (finding.rule, finding.help) == ("schema-key-name", "write code")
+
+
 def test_a_name_in_capitals_is_shown_in_small_letters(tmp_path: Path) -> None:
     text = "policy: My Own\nrules: [{name: a, weight: 1, prefer: price}]\n"
     (finding,) = found(tmp_path, {"policies/My Own.yaml": text})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llmroute.config.numerals import comma_help, number_help, share_help
+from llmroute.config.numerals import comma_help, count_help, number_help, share_help
 
 PRICE = {"description": "USD per million output tokens; reasoning counts as output."}
 SHARE = {"minimum": 0, "maximum": 1}
@@ -80,3 +80,22 @@ def test_a_share_far_above_one_and_other_numbers() -> None:
 def test_a_decimal_comma_in_flow_style(before: str, fraction: str, meant: str | None) -> None:
     told = f"{meant}; the comma ends the value here" if meant else None
     assert comma_help(before, fraction) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("100,000", "write rpm: 100000"),
+        ("1 050 000", "write rpm: 1050000"),
+        ("1.05M", "write rpm: 1050000"),
+        ("200k", "write rpm: 200000, or 204800 where k is 1,024"),
+        ("128 K", "write rpm: 128000, or 131072 where K is 1,024"),
+        ("1k", "write rpm: 1000"),
+        ("0.0005k", None),
+        ("10,00", None),
+        ("many", None),
+        ("", None),
+    ],
+)
+def test_a_count_with_thousands(text: str, meant: str | None) -> None:
+    assert count_help(text, ["limits", "rpm"]) == meant

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from threading import Event, Thread
+
 import pytest
 
 from llmroute.catalog import Limits
@@ -141,6 +144,26 @@ def test_what_each_target_cached_of_a_conversation_is_known_for_five_minutes(liv
     live.served(later, CLOUD)
     assert live.cached(later) == {"b/other": 1_500}, "it cached nothing"
     assert live.affinity(later) == "a/cloud"
+
+
+def test_a_conversation_is_never_out_of_sight_while_it_is_written(live):
+    request, stop = Request.of("hello"), Event()
+    live.served(request, CLOUD, 500)
+
+    def write():
+        while not stop.is_set():
+            live.served(request, CLOUD, 500)
+
+    before, writer = sys.getswitchinterval(), Thread(target=write)
+    sys.setswitchinterval(1e-5)
+    writer.start()
+    try:
+        seen = {(live.affinity(request), *live.cached(request)) for _ in range(2_000)}
+    finally:
+        stop.set()
+        writer.join()
+        sys.setswitchinterval(before)
+    assert seen == {("a/cloud", "a/cloud")}
 
 
 def test_no_cache_is_counted_on_unasked(clock):

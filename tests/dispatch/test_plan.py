@@ -78,6 +78,13 @@ def test_an_overflowing_prompt_goes_to_larger_windows_only():
     assert walk(plan(A1, A2, B1), ErrorKind.CONTEXT, ErrorKind.CONTEXT) == ["a/1", "b/1"]
 
 
+def test_a_window_counts_as_much_of_it_as_a_prompt_may_take():
+    """As OpenAI's models: 1,050,000 in all, of which a prompt may have 922,000."""
+    first = target("a/1", context_window=1_050_000, wire={"max_input": 922_000})
+    fleet = (first, target("b/1", context_window=1_000_000), target("c/1", context_window=900_000))
+    assert walk(plan(*fleet), ErrorKind.CONTEXT, ErrorKind.CONTEXT) == ["a/1", "b/1"]
+
+
 @pytest.mark.parametrize("kind", [ErrorKind.INVALID_REQUEST, ErrorKind.POLICY])
 def test_what_every_target_would_refuse_goes_back_at_once(kind):
     assert walk(plan(A1, B1), kind, kind) == ["a/1"]

@@ -278,6 +278,11 @@ def varied(rng: Random, data: dict[str, Any]) -> dict[str, Any]:
     return {**data, name: model(rng)[name]}
 
 
+#: The longest prompts that some targets take, whatever their window. Nothing is drawn, so that
+#: tests which count outcomes over seeds keep theirs.
+LONGEST = {"p1/m0": 1000, "p2/m1": 20, "p3/m0": 6999}
+
+
 def fleet(rng: Random, size: int | None = None) -> tuple[Target, ...]:
     """Draw targets, 1 to 12 unless told: replicas of a few models, each with its own id."""
     kinds = [(model(rng), rng.choice(("local", "cloud"))) for _ in range(rng.randint(1, 3))]
@@ -287,7 +292,9 @@ def fleet(rng: Random, size: int | None = None) -> tuple[Target, ...]:
         data, locality = rng.choice(kinds)
         owner = provider(target_id.split("/")[0], locality)
         drawn = target(target_id, provider=owner, **varied(rng, data))
-        made.append(replace(drawn, tokenizer=rng.choice(("generic", "generic", "claude", "o200k"))))
+        family = rng.choice(("generic", "generic", "claude", "o200k"))
+        wire = replace(drawn.wire, max_input=LONGEST.get(target_id))
+        made.append(replace(drawn, tokenizer=family, wire=wire))
     return tuple(made)
 
 

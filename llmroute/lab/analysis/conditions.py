@@ -37,6 +37,7 @@ class Conditions:
         self.inputs = inputs
         self._kinds = Kinds(inputs)
         self._known: dict[tuple[str, ...], bool] = {}
+        self._expressions: dict[str, Expression] = {}
         self._truths: dict[tuple[str, ...], bool | None] = {}
 
     def always(self, node: Node, lets: Lets) -> bool | None:
@@ -67,14 +68,15 @@ class Conditions:
 
     def equivalent(self, one: str | None, other: str | None, lets: Lets) -> bool:
         """Whether two rules' conditions hold for the same requests and targets."""
-        mine, theirs = Expression(one or "`true`"), Expression(other or "`true`")
+        mine, theirs = (self._parsed(text or "`true`") for text in (one, other))
         if not _read(mine.tree, lets) & _read(theirs.tree, lets):
             return False
         return self._holds("same", [mine, theirs], lets, lambda s: bool(s[0]) == bool(s[1]))
 
     def subsumed(self, item: Require, by: Require, lets: Lets) -> bool:
         """Whether a requirement rejects nobody whom another does not reject."""
-        parts = [Expression(t or "`true`") for t in (item.when, item.target, by.when, by.target)]
+        texts = (item.when, item.target, by.when, by.target)
+        parts = [self._parsed(text or "`true`") for text in texts]
 
         if self._apart(parts, lets):
             return False
@@ -85,11 +87,20 @@ class Conditions:
 
         return self._holds("subsumed", parts, lets, held)
 
+    def _parsed(self, text: str) -> Expression:
+        """Return an expression, parsed once: rules and requirements are compared in pairs."""
+        known = self._expressions.get(text)
+        if known is None:
+            known = self._expressions[text] = Expression(text)
+        return known
+
     def _apart(self, parts: Sequence[Expression], lets: Lets) -> bool:
-        """Whether what a requirement asks says nothing of what another one asks of a target."""
+        """Whether what a requirement asks says nothing of when another one holds, or asks what."""
         mine = _read(parts[0].tree, lets) | _read(parts[1].tree, lets)
-        theirs = _read(parts[3].tree, lets)
-        if mine & theirs or not all(self._varies(part.tree, lets) for part in parts if part.roots):
+        theirs = [_read(part.tree, lets) for part in parts[2:] if part.roots]
+        if not any(read and not mine & read for read in theirs):
+            return False
+        if not all(self._varies(part.tree, lets) for part in parts if part.roots):
             return False
         asked = parts[:2]
         return not self._holds("idle", asked, lets, lambda seen: seen[0] is False or bool(seen[1]))

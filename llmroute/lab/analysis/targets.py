@@ -196,10 +196,11 @@ def _can_all(ahead: Target, target: Target) -> bool:
     needs = (*TOLD.values(), *needs_of((ahead, target)))
     if any(meets(target, need) and not meets(ahead, need) for need in needs):
         return False
-    if ahead.context_window is not None and ahead.tokenizer != target.tokenizer:
+    if ahead.longest_prompt is not None and ahead.tokenizer != target.tokenizer:
         return False
     limits = (
         (ahead.context_window, target.context_window),
+        (ahead.longest_prompt, target.longest_prompt),
         (ahead.max_output, target.max_output),
     )
     return all(m is None or (theirs is not None and m >= theirs) for m, theirs in limits)

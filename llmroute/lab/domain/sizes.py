@@ -58,6 +58,9 @@ def sampled_sizes(targets: Sequence[Target]) -> set[int]:
 
 
 def _window_sizes(target: Target, asked: Sequence[int | None]) -> Iterator[int]:
+    most_input = target.wire.max_input
+    if most_input is not None:
+        yield from (most_input, most_input + 1)
     if target.context_window is None:
         return
     for size in asked:

@@ -182,7 +182,7 @@ def _dated(price: Price) -> bool:
 
 def _most(target: Target, name: str, usual: float) -> float:
     """Return what no estimate of an eligible request exceeds: tokens, or money in USD."""
-    tokens = math.inf if target.context_window is None else target.context_window
+    tokens = math.inf if target.longest_prompt is None else target.longest_prompt
     if name == "tokens_in":
         return tokens
     if name == "tokens_out":

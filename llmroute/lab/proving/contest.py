@@ -179,14 +179,18 @@ class Contest:
                 return None
             if target.max_output is None or target.max_output > cap:
                 return False
-        own, window = target.context_window, rival.context_window
         tokens = counted(box, target.tokenizer, rival.tokenizer)
-        if window is None or (tokens is None and own is not None and own <= window):
-            return True
-        low, high = tokens or (box.low, box.high)
-        if low + (box.least or 1) > window:
-            return None
-        return high + (box.most or 1) <= window
+        (low, high), alike = tokens or (box.low, box.high), tokens is None
+        found = (
+            _within(low, high, rival.wire.max_input, target.longest_prompt if alike else None),
+            _within(
+                low + (box.least or 1),
+                high + (box.most or 1),
+                rival.context_window,
+                target.context_window if alike else None,
+            ),
+        )
+        return None if None in found else all(found)
 
     # Who is ahead
 
@@ -243,3 +247,10 @@ def served_by(bounds: Bounds, target: Target, others: Sequence[Target]) -> Seque
 
 def _promise(rival: _Rival) -> tuple[bool, float]:
     return rival.able, rival.least + rival.hope
+
+
+def _within(low: float, high: float, limit: int | None, own: int | None) -> bool | None:
+    """Whether all sizes of a range are within a limit, or those within `own`; None where none."""
+    if limit is None or (own is not None and own <= limit):
+        return True
+    return None if low > limit else high <= limit

@@ -124,6 +124,8 @@ def nobody(bounds: Bounds, target: Target, region: Region) -> bool:
     tokens = bounds.tokens(box, target.tokenizer)
     if window is not None and tokens[0] + (box.least or 1) > window:
         return True
+    if target.wire.max_input is not None and tokens[0] > target.wire.max_input:
+        return True
     if target.max_output is not None and (box.least or 0) > target.max_output:
         return True
     return _inconsistent(region.values) or any(
@@ -175,6 +177,7 @@ def _marks(
         if target.context_window is not None:
             sizes = (box.least or 1, box.most or 1)
             found |= {target.context_window - size + 1 for size in sizes}
+        found |= {target.wire.max_input + 1} if target.wire.max_input else set()
         caps |= {target.max_output + 1} if target.max_output else set()
         caps.add((target.typical_output or 500) + 1)
     for path, numbers in bounds.literals.items():

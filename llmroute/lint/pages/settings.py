@@ -11,7 +11,7 @@ __all__ = ["PAGES"]
 PAGES: Mapping[str, tuple[Severity, str]] = {
     "alias-name": (
         "error",
-        """An alias has the name of a provider.
+        """An alias has the name of a provider, or that of a policy for which it does not stand.
 
 Wrong:
     # llmroute.yaml
@@ -21,7 +21,9 @@ Right:
     # llmroute.yaml
     aliases: {quick: policy/plain}
 
-Why: Where a name means both, a request that names it goes to one of the two by chance.
+Why: Where a name means both, a request that names it goes to one of the two by chance. An alias
+comes before a policy, so that `private: policy/cheapest` would take the policy `private` away from
+all who name it, the default included.
 """,
     ),
     "budget-unenforced": (

@@ -11,8 +11,8 @@ Right:
       - {name: home, target: target.locality == 'local'}
 
 Why: The values of a locality, of a label with an `enum` under `inputs`, of facts.question,
-now.hour (0 to 23) and now.weekday (1 is Monday, 7 Sunday) are known. A comparison with any other
-value gives the same answer for every request.
+facts.language (ISO 639-1: de, not German), now.hour (0 to 23) and now.weekday (1 is Monday, 7
+Sunday) are known. A comparison with any other value gives the same answer for every request.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _help(made: Type, given: Any) -> str:
     meant = closest(given, texts) if isinstance(given, str) else None
     if meant:
         return f"did you mean {shown(meant)}?"
-    if len(values) > _LISTED:
+    if len(values) > _LISTED and not texts:
         return f"it is a number from {values[0]} to {values[-1]}"
     return f"it is one of {', '.join(map(shown, values))}"
 

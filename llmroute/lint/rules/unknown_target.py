@@ -1,4 +1,4 @@
-"""A test, a condition or an alias names a target or provider that the workspace does not have.
+"""A test, condition, alias or budget names a target or provider that the workspace does not have.
 
 Wrong:
     policy: example
@@ -52,26 +52,33 @@ def _check(project: Project) -> Iterator[Diagnostic]:
             if help_text:
                 message = f'there is no target or provider "{name}"'
                 yield test.finding(RULE.name, message, *path, key=key, help=help_text)
-    yield from _aliases(project, catalog)
+    yield from _settings(project, catalog)
     here, known = project.root.absolute(), _Known.of(catalog)
     for item, typed in each(project):
         if item.document.path.absolute().is_relative_to(here):  # else about shipped providers
             yield from _in_expression(item, typed, known)
 
 
-def _aliases(project: Project, catalog: Catalog) -> Iterator[Diagnostic]:
-    """Check the targets that other names stand for."""
+def _settings(project: Project, catalog: Catalog) -> Iterator[Diagnostic]:
+    """Check the targets that the workspace file names."""
     document = project.settings_document
-    for name, meant in (project.settings.get("aliases") or {}).items() if document else ():
-        help_text = None if meant.startswith("policy/") else _unknown(meant, catalog)
-        if document and help_text:
-            yield document.diagnostic(
-                RULE.name,
-                f'there is no target "{meant}"',
-                ("aliases", name),
-                help=help_text,
-                severity="warning",
-            )
+    if document is None:
+        return
+    for name, path in _targets(project.settings):
+        help_text = _unknown(name, catalog)
+        if help_text:
+            message = f'there is no target "{name}"'
+            yield document.diagnostic(RULE.name, message, path, help=help_text, severity="warning")
+
+
+def _targets(settings: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+    """Yield what aliases stand for and budgets are for."""
+    for name, meant in (settings.get("aliases") or {}).items():
+        if not meant.startswith("policy/"):
+            yield meant, ("aliases", name)
+    for index, budget in enumerate(settings.get("budgets") or ()):
+        if target := (budget.get("scope") or {}).get("target"):
+            yield target, ("budgets", index, "scope", "target")
 
 
 def _names(test: Mapping[str, Any]) -> Iterator[Named]:

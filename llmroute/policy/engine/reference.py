@@ -228,7 +228,8 @@ def _unmet_needs(case: _Case) -> Iterator[str]:
         yield "max_tools"
     asked, window, cap = request.max_tokens, target.context_window, target.max_output
     tokens = max(case.estimate.tokens_in, facts.tokens_for(target.tokenizer))
-    if window is not None and tokens + (asked or 1) > window:
+    full = window is not None and tokens + (asked or 1) > window
+    if full or (target.wire.max_input is not None and tokens > target.wire.max_input):
         yield "context_window"
     if asked is not None and cap is not None and asked > cap:
         yield "max_output"

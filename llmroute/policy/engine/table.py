@@ -57,7 +57,7 @@ class TargetTable:
         self._able = {name: self._where(_able(name)) for name in Capabilities.names()}
         self._local = self._where(lambda target: target.locality == "local")
         self._cloud = self._where(lambda target: target.locality == "cloud")
-        self._windows = [(name, self._fitting(name)) for name in self.tokenizers]
+        self._windows = [(name, *self._fitting(name)) for name in self.tokenizers]
         self._tool_names = _Sizes([target.wire.tool_names for target in targets], lanes)
         self._tools = _Sizes([target.wire.max_tools for target in targets], lanes)
         self._outputs = _Sizes([target.max_output for target in targets], lanes)
@@ -66,10 +66,16 @@ class TargetTable:
     def _where(self, holds: Callable[[Target], bool]) -> int:
         return self.lanes.mask(holds(target) for target in self.targets)
 
-    def _fitting(self, tokenizer: str) -> _Sizes:
-        """Return the windows of one tokenizer's targets; the others have enough of it."""
-        mine = [t.context_window if t.tokenizer == tokenizer else None for t in self.targets]
-        return _Sizes(mine, self.lanes)
+    def _fitting(self, tokenizer: str) -> tuple[_Sizes, _Sizes]:
+        """Return the windows of one tokenizer's targets, and what of them a prompt may fill.
+
+        The other targets have enough of both.
+        """
+        mine = [target.tokenizer == tokenizer for target in self.targets]
+        both = list(zip(mine, self.targets, strict=True))
+        windows = [target.context_window if own else None for own, target in both]
+        inputs = [target.wire.max_input if own else None for own, target in both]
+        return _Sizes(windows, self.lanes), _Sizes(inputs, self.lanes)
 
     def able(self, context: Context, corrections: Corrections | None = None) -> int:
         """Return the targets that can do what a request needs.
@@ -95,11 +101,12 @@ class TargetTable:
     def _fits(self, context: Context, corrections: Corrections | None) -> int:
         asked, everyone = context.request.max_tokens, self.lanes.everyone
         mask = everyone
-        for tokenizer, windows in self._windows:
+        for tokenizer, windows, inputs in self._windows:
             tokens = context.facts.tokens_for(tokenizer)
-            mask &= windows.enough(tokens + (asked or 1))
+            mask &= windows.enough(tokens + (asked or 1)) & inputs.enough(tokens)
             for factor, who in corrections.longer if corrections else ():
-                enough = windows.enough(corrected(tokens, factor) + (asked or 1))
+                more = corrected(tokens, factor)
+                enough = windows.enough(more + (asked or 1)) & inputs.enough(more)
                 mask &= enough | (everyone ^ who)
         return mask if asked is None else mask & self._outputs.enough(asked)
 

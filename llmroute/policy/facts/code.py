@@ -1,7 +1,7 @@
 """Whether a text carries program code: signs that prose does not have, weighed together.
 
-Data (JSON, YAML, CSV), formulas and markup such as Markdown are no code; queries, shell commands
-and HTML are.
+Data (JSON, YAML, CSV), formulas and markup such as Markdown are no code, fenced or not; queries,
+shell commands, stack traces and HTML are.
 """
 
 from __future__ import annotations
@@ -36,6 +36,37 @@ _LINE = re.compile(
     r"(?:FROM|RUN|COPY|ENTRYPOINT) [\w\"\[/.:-]+[^\n]*\n(?:FROM|RUN|COPY|WORKDIR|CMD|ENTRYPOINT) "
     r")"
 )
+#: Programs with what they are told to do, and programs that are no English words: a line that
+#: begins so is a shell command, unless it goes on as a sentence or asks something.
+_GIT = (
+    "add|am|branch|checkout|cherry-pick|clone|commit|diff|fetch|init|log|merge|pull|push|rebase"
+    "|remote|reset|restore|revert|stash|status|switch|tag"
+)
+_TOLD = (
+    f"git (?:{_GIT})",
+    "docker (?:build|compose|exec|images|logs|ps|pull|push|rm|rmi|run|stop)",
+    "kubectl (?:apply|create|delete|describe|exec|get|logs|scale)",
+    "(?:npm|pnpm|yarn) (?:add|ci|i|install|run|start|test|update)",
+    "(?:python3? -m )?pip3? (?:freeze|install|list|uninstall)",
+    "(?:apt|apt-get|brew|dnf|yum) (?:install|remove|update|upgrade)",
+    "cargo (?:add|build|check|run|test)",
+    "systemctl (?:disable|enable|reload|restart|start|status|stop)",
+    "terraform (?:apply|destroy|init|plan)",
+    "helm (?:install|upgrade)",
+)
+_PROGRAMS = (
+    "ls|e?grep|curl|wget|tar|chmod|chown|ssh|scp|rsync|sed|awk|rm|mv|cp|mkdir|ps|python3?|node"
+    "|psql|mysql|ffmpeg|openssl|xargs"
+)
+#: A line of a shell, or one of a stack trace (Java, JavaScript, Go, Rust).
+_OUTPUT = re.compile(
+    rf"\n[ \t]*(?:(?:sudo )?(?:{'|'.join(_TOLD)})(?: [^\s?!.,][^\n?!]*)?[ \t]*\n"
+    rf"|(?:sudo )?(?:{_PROGRAMS})(?: [^\n]*)? --?[A-Za-z][^\n]*\n"
+    r"|sudo [a-z][\w.-]* [^\n?!]*\n|find [./~][^\n]* -[a-z]+|cd [./~][^\n]*\n"
+    r"|at [\w$.<>]+\((?:[\w$. ]+:\d+|Native Method|Unknown Source)\)"
+    r"|at (?:[\w$.<> \[\]]+ \()?[^()\s]+:\d+:\d+\)?"
+    r"|goroutine \d+ \[|thread '[^'\n]*' panicked at)"
+)
 #: Enough wherever they stand.
 _STRONG = (
     "console.log(",
@@ -51,6 +82,18 @@ _STRONG = (
     "</div>",
 )
 _QUERY = re.compile(r"SELECT\s[\w*,.() \n]{1,200}?\sFROM\s\w")
+#: In small letters a query is told from a sentence by its columns and by what follows the table.
+_SMALL_QUERY = re.compile(
+    r"\bselect\s+(?:(?:distinct\s+)?(?:\*|\w+\([\w.*]*\)|[\w.]+\s*,\s*[\w.]+)[^?!]{0,200}?"
+    r"\sfrom\s+[\w.]+(?:\s*(?:\n|;|\Z)|(?:\s+(?:as\s+)?\w+)?\s+"
+    r"(?:where|join|order by|group by|limit)\b)"
+    r"|[\w.]+ from \w+ where [\w.]+ ?(?:[=<>]|like |in ?\())"
+)
+#: A fenced block of data or markup, which is no code.
+_DATA_BLOCK = re.compile(
+    r"```[ \t]*(?:csv|json[cl5]?|latex|markdown|md|tex|toml|tsv|ya?ml)[ \t]*\n.*?(?:```|\Z)",
+    re.DOTALL | re.IGNORECASE,
+)
 #: A point each.
 _WEAK = (
     *(";\n", "{\n", "()", "++)", " == ", " != ", " += ", " && ", " => ", "->", "::", "self."),
@@ -63,11 +106,17 @@ _SHARE = 0.025
 
 
 def has_code(text: Text) -> bool:
-    """Tell whether a text carries program code, a query, a command or HTML."""
+    """Tell whether a text carries program code, a query, a command, a stack trace or HTML."""
     sample = text.sample
-    if "```" in sample or _LINE.search(f"\n{sample}\n"):
+    if "```" in sample:
+        without = _DATA_BLOCK.sub("", sample)
+        return "```" in without or has_code(Text(without))
+    lines = f"\n{sample}\n"
+    if _LINE.search(lines) or _OUTPUT.search(lines):
         return True
     if "SELECT" in sample and _QUERY.search(sample):
+        return True
+    if "select" in sample and _SMALL_QUERY.search(sample):
         return True
     signs = len(text.data.translate(None, _OTHERS))
     if not signs or _is_data(sample):

@@ -129,7 +129,7 @@ class Facts:
 
     @cached_property
     def code(self) -> bool:
-        """Whether there is program code, a query, a command or HTML."""
+        """Whether there is program code, a query, a command, a stack trace or HTML."""
         return has_code(self._text)
 
     @cached_property

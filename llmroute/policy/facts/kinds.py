@@ -36,6 +36,9 @@ _CHOOSE = word_set("which choose select correct answer option options best follo
 _FORMULAS = 4_000
 #: Words of a text in which one formula is enough.
 _SHORT = 12
+#: Characters of a text that may be nothing but a sum.
+_BARE = 200
+_FUNCTIONS = ("sin", "cos", "tan", "log", "ln", "exp", "sqrt")
 #: Forms of formulas, each with a sign without which it need not be sought.
 _FORMS = (
     (
@@ -52,7 +55,13 @@ _FORMS = (
     ("*", re.compile(r"[0-9] ?\* ?[0-9]")),
     ("+", re.compile(r"[0-9] ?\+ ?[0-9]")),
     ("×", re.compile(r"× ?[0-9]")),
+    *((f"{name}(", re.compile(rf"(?<![\w.])a?{name}\(")) for name in _FUNCTIONS),
+    ("%", re.compile(r"[0-9] ?% of \$?[0-9]")),
+    ("percent", re.compile(r"[0-9] percent of \$?[0-9]")),
 )
+#: A whole text of numbers and signs, no date or telephone number.
+_SUM = re.compile(r"\s*\(*-?[0-9.,]+(?:[ )]*(?:[+*/^×÷]|- )[ (]*-?[0-9.,]+)+[ )]*=?\s*\??\s*")
+_DATE = re.compile(r"\s*[0-9]{1,4}/[0-9]{1,2}/[0-9]{1,4}\s*")
 _SYMBOLS = re.compile(r"[∑∫√≤≥π∞∂∈∀∃]")
 _SUBJECT = word_set(
     "equation equations integral integrals derivative derivatives theorem polynomial polynomials "
@@ -152,7 +161,12 @@ def is_math(text: Text) -> bool:
         return True
     if formulas and len(words) < _SHORT:
         return True
-    return _is_sum(text)
+    return _is_sum(text) or _is_bare(sample)
+
+
+def _is_bare(sample: str) -> bool:
+    short = len(sample) <= _BARE
+    return short and _SUM.fullmatch(sample) is not None and not _DATE.fullmatch(sample)
 
 
 def _formulas(sample: str) -> int:

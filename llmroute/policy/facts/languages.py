@@ -16,42 +16,54 @@ __all__ = ["LANGUAGES", "language"]
 #: Characters and words that are looked at.
 _START, _FIRST = 1_000, 150
 _SCRIPT_START = 500
+#: What a word of one letter says: it may be a variable, or stand behind an apostrophe.
+_LONE = 0.5
 
 _FREQUENT = {
     "en": "the and of to in is that it for with this what how are you be was not on as at by from "
     "have has can do does did which who why when where please i my your if an or we they will "
-    "would should there its he she his her their hello hi hey thanks write explain a me",
+    "would should there its he she his her their hello hi hey thanks write explain a me thank "
+    "translate summarize s t than been were had into per over more each following give list fix "
+    "yes good best rewrite show tell make need find help get three",
     "de": "der die das und ist nicht ein eine einen mit für auf wie was ich sie zu den dem des im "
     "von es wir kann auch bei oder warum bitte sind hat wird mir meine dieser einer aus um nach "
-    "über welche wann wo wer gibt hallo",
+    "über welche wann wo wer gibt hallo danke diesen diesem ins fasse zusammen übersetze "
+    "Übersetze erkläre schreibe guten",
     "fr": "le la les et est une des dans pour que qui pas vous avec sur un du ce je il elle nous "
-    "comment pourquoi quel quelle par au aux sont mon cette ou plus bonjour en de quelles être "
-    "qu écris moi",
+    "comment pourquoi quel quelle par au aux sont mon cette ou plus bonjour en de quelles être qu "
+    "écris Écris moi merci beaucoup s t tu toi peux ai besoin combien donne traduis résume Résume "
+    "explique texte",
     "es": "el los las y es una en para que con por como del qué se la de un lo su cómo cuál está "
-    "son más pero este esta mi quién dónde hola no al me puede explica escribe cuándo",
+    "son más pero este esta mi quién dónde hola no al me puede explica escribe cuándo gracias "
+    "traduce texto cuánto dame hazme buenos días necesito ayuda resumen",
     "it": "il gli e è una per che di non con come sono della cosa si la un del in le i perché nel "
-    "alla dei quale più questo questa mi qual dove chi ciao anche da scrivi spiega",
+    "alla dei quale più questo questa mi qual dove chi ciao anche da scrivi spiega grazie traduci "
+    "quanto dammi fammi buongiorno aiutami riassumi testo",
     "pt": "o os as e é uma em para que com não por como do da um qual no na dos das mais se eu "
-    "você são foi isso este esta onde quando olá ao meu minha escreva explique",
+    "você são foi isso este esta onde quando olá ao meu minha escreva explique obrigado obrigada "
+    "traduza quanto bom dia preciso ajude resuma texto",
     "nl": "de het een en is van niet met voor op wat hoe ik dat zijn in te er aan die je waarom "
-    "ook naar deze maar om bij of kan dit mijn hallo schrijf welke wordt heeft",
+    "ook naar deze maar om bij of kan dit mijn hallo schrijf welke wordt heeft bedankt vertaal "
+    "hoeveel geef help tekst",
     "pl": "i w na nie jest się że z do to jak co czy dla po od przez są jaki która który dlaczego "
-    "mi proszę ale gdzie kiedy oraz tym tego",
+    "mi proszę ale gdzie kiedy oraz tym tego dziękuję ile napisz przetłumacz",
     "cs": "a je v na se že jak co pro z to do si s k ale jako jsou který která proč kde kdy mi "
-    "prosím není nebo při",
+    "prosím není nebo při děkuji kolik napiš přelož",
     "sv": "och är att det som en på för inte med av den ett jag hur vad till om har kan du från "
-    "varför eller vi mig när hej",
+    "varför eller vi mig när hej tack mycket skriv översätt Översätt",
     "da": "og er at det som en på for ikke med af den et jeg hvordan hvad til om har kan du fra "
-    "hvorfor eller vi mig når hej",
+    "hvorfor eller vi mig når hej hvor meget skriv oversæt",
     "fi": "ja on ei se että kuin mitä miten ovat olen tämä miksi mutta tai minä kun joka voi hän "
-    "onko missä",
-    "hu": "a az és hogy nem egy van ez mi is mit hogyan miért meg vagy kell lehet hol kérlek",
-    "ro": "și este în de la nu un o cu pe ce care pentru cum din sunt mai să am cine unde când",
+    "onko missä kiitos kirjoita käännä",
+    "hu": "a az és hogy nem egy van ez mi is mit hogyan miért meg vagy kell lehet hol kérlek "
+    "köszönöm írj Írj fordítsd",
+    "ro": "și este în de la nu un o cu pe ce care pentru cum din sunt mai să am cine unde când "
+    "scrie mulțumesc",
     "tr": "ve bir bu için ne mi nasıl da de ile çok var nedir olarak daha gibi neden mı değil "
-    "kadar ben bana lütfen",
+    "kadar ben bana lütfen teşekkürler yaz çevir",
     "vi": "là và của có không cho một những được trong với các tôi này như thế nào gì bạn hãy",
     "id": "dan yang di ini itu dengan untuk apa tidak dari dalam adalah bagaimana ke saya pada "
-    "akan atau mengapa bisa tolong",
+    "akan atau mengapa bisa tolong terima kasih tulis terjemahkan",
 }
 _SETS: Mapping[str, frozenset[bytes]] = {code: word_set(text) for code, text in _FREQUENT.items()}
 _ALL = frozenset[bytes]().union(*_SETS.values())
@@ -158,8 +170,9 @@ def _by_words(text: Text, start: str) -> str | None:
     scores: defaultdict[str, float] = defaultdict(float)
     for word in _ALL.intersection(text.words[:_FIRST]):
         owners = _OWNERS[word]
+        weight = _LONE if len(word) == 1 else 1.0
         for code in owners:
-            scores[code] += 1 / len(owners)
+            scores[code] += weight / len(owners)
     if not start.isascii():
         for letter, codes in _LETTERS:
             if letter in start:

@@ -197,9 +197,11 @@ def _unmet_count(target: Target, tools: int) -> Iterator[tuple[str, str]]:
 
 
 def _unmet_sizes(target: Target, tokens: int, asked: int | None) -> Iterator[tuple[str, str]]:
-    window, cap = target.context_window, target.max_output
+    window, cap, most = target.context_window, target.max_output, target.wire.max_input
     needed = tokens + (asked or 1)
-    if window is not None and needed > window:
+    if most is not None and tokens > most:
+        yield "context_window", f"about {tokens:,} tokens are more than a prompt may have: {most:,}"
+    elif window is not None and needed > window:
         extra = f" + {asked:,} allowed output" if asked else ""
         yield "context_window", f"about {tokens:,} tokens{extra} do not fit {window:,}"
     if asked is not None and cap is not None and asked > cap:

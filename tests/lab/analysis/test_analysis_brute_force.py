@@ -262,3 +262,16 @@ def test_a_target_is_never_chosen_where_it_wins_no_request(rng: Random):
     assert {never.target.id for never in found} == {t.id for t in TARGETS} - won, sources
     for never in found:
         assert never.barred == (never.target.id not in eligible)
+
+
+def test_requirements_about_other_labels_are_not_tried_in_pairs():
+    """Of 40 requirements there are 1,560 pairs; each asks for a grid of its own."""
+    kept = "target.locality == 'local'"
+    require = [Require(f"r{n}", kept, f"request.metadata.k{n} == 'x'") for n in range(40)]
+    answers, source = Conditions(None), PolicySource("p", require=(*require,))
+    assert [subsuming(source, place, answers) for place in range(40)] == [None] * 40
+    assert len(answers._known) <= 40
+    wider = Require("wider", kept, "request.metadata.k7 != 'y'")
+    both = PolicySource("p", require=(*require, wider))
+    assert subsuming(both, 7, answers) == wider
+    assert subsuming(both, 8, answers) is None

@@ -212,6 +212,29 @@ def test_a_rival_that_takes_few_tools_is_beaten_by_many():
     assert of(CHEAP, "p1/m0", few, limited).outcome == "refuted"
 
 
+def test_a_rival_that_takes_short_prompts_is_beaten_by_long_ones():
+    short = target("p0/m0", price=(1, 3), context_window=9_000, wire={"max_input": 5_000})
+    free = target("p1/m0", price=(2, 3), context_window=9_000)
+    proof = of(CHEAP, "p1/m0", short, free)
+    assert proof.outcome == "proved"
+    assert proof.example is not None
+    assert 5_000 < Facts(proof.example.situation.request).tokens < 9_000
+    limited = target("p1/m0", price=(2, 3), context_window=9_000, wire={"max_input": 5_000})
+    assert of(CHEAP, "p1/m0", short, limited).outcome == "refuted"
+    small = target("p1/m0", price=(2, 3), context_window=5_000)
+    assert of(CHEAP, "p1/m0", short, small).outcome == "refuted"
+
+
+def test_a_better_target_that_takes_short_prompts_leaves_the_long_ones():
+    source = PolicySource("p", rules=(Rule("good", 1_000, "quality"),))
+    good = target("p0/m0", quality={"default": 0.9}, wire={"max_input": 5_000})
+    poor = target("p1/m0", quality={"default": 0.5})
+    assert never_chosen([source], Fleet((good, poor), {}, NOON)) == ()
+    for fields in ({"wire": {"max_input": 5_000}}, {"context_window": 5_000}):
+        less = target("p1/m0", quality={"default": 0.5}, **fields)
+        assert len(never_chosen([source], Fleet((good, less), {}, NOON))) == 1
+
+
 def test_a_rival_that_takes_short_names_of_tools_alone_is_beaten_by_long_ones():
     short = target("p0/m0", price=(1, 3), wire={"tool_names": 64})
     free = target("p1/m0", price=(2, 3))

@@ -69,6 +69,31 @@ def test_a_prompt_must_fit_as_estimated_and_as_corrected(window, factor, fits):
     assert [r.requirement for r in decision.rejections] == ([] if fits else ["context_window"])
 
 
+@pytest.mark.parametrize(
+    ("most", "fields", "fits"),
+    [
+        (TOKENS, {}, True),
+        (TOKENS - 1, {}, False),
+        # what is left of the window does not matter
+        (TOKENS, {"max_tokens": 50_000}, True),
+        (70, {"input_tokens": 70}, True),
+        (70, {"input_tokens": 71}, False),
+    ],
+)
+def test_a_prompt_is_no_longer_than_is_taken(most, fields, fits):
+    only = target("a/m", price=(1, 0), context_window=100_000, wire={"max_input": most})
+    decision = decided(CompiledPolicy(PRICE, [only]), turn(view(), **fields))
+    assert [item.target.id for item in decision.ranking] == (["a/m"] if fits else [])
+    assert [r.requirement for r in decision.rejections] == ([] if fits else ["context_window"])
+
+
+def test_what_is_taken_is_held_against_the_corrected_prompt_too():
+    only = target("a/m", price=(1, 0), wire={"max_input": TOKENS})
+    decision = decided(CompiledPolicy(PRICE, [only]), turn(view(m=1.0625)))
+    (rejection,) = decision.rejections
+    assert rejection.reason.endswith(f"tokens are more than a prompt may have: {TOKENS}")
+
+
 OUTPUT_COSTS = PolicySource("p", rules=(Rule("cheap", 1000, {"cost": {"half": 0.001}}),))
 
 

@@ -119,6 +119,7 @@ def test_caches_stay_small_whatever_is_asked():
             price=(n, n),
             context_window=1 + 12 * n,
             max_output=1 + 7 * n,
+            wire={"max_input": 1 + 11 * n},
             quality={"x": 1},
         )
         for n in range(90)
@@ -130,7 +131,7 @@ def test_caches_stay_small_whatever_is_asked():
         assert ids(decide(compiled, asked, AROUND))[:1] != ["b/0"]
     table = compiled.table
     assert len(compiled.columns.kept) <= 512
-    assert all(len(sizes._masks) <= 64 for _, sizes in table._windows)
+    assert all(len(sizes._masks) <= 64 for _, *both in table._windows for sizes in both)
     assert len(table._outputs._masks) <= 64
 
 
