@@ -32,6 +32,7 @@ _LAST = float("inf")
 #: Targets up to this number are sorted at once.
 _SMALL = 32
 _NO_SCOPE: Mapping[str, Any] = {}
+_NO_CACHES: Mapping[int, int] = {}
 
 
 class Search:
@@ -64,11 +65,7 @@ class Search:
         if policy.affine:
             _ = context.affinity  # what it is now, for whoever reads it later
         #: Tokens that targets should have cached. Estimates of these are like nobody else's.
-        self._cached = {
-            policy.table.places[name]: tokens
-            for name, tokens in context.cached.items()
-            if tokens and name in policy.table.places
-        }
+        self._cached = self._in_caches() if context.cached else _NO_CACHES
         self._max_cost = context.request.route.max_cost
         #: The hard budgets that the request counts against.
         self.allowances = context.allowances(policy.source.name)
@@ -107,6 +104,11 @@ class Search:
             else:
                 self._checks.append((part, {}))
         return mask
+
+    def _in_caches(self) -> Mapping[int, int]:
+        places = self.policy.table.places
+        known = self.context.cached.items()
+        return {places[name]: tokens for name, tokens in known if tokens and name in places}
 
     def _told_apart(self, classes: Partition) -> bool:
         """Whether the members of every class are alike for this request, and classes few."""
@@ -281,9 +283,12 @@ class Search:
         known = self.policy.lanes.at(self._exact, place)
         if not known or (self._checking and not self._passes(place)):
             return REJECTED
-        total = known + self._bias
+        total, alone = known + self._bias, place in self._cached
         for (_, rule, classes), memo in self._later:
-            number = self._class_of(classes, place)
+            if alone:
+                number = self._class_of(classes, place)
+            else:
+                number = classes.class_of[place] if classes else place
             points = memo.get(number)
             if points is None:
                 points = memo[number] = self._points(rule, place)
@@ -347,7 +352,8 @@ class Search:
 
     def estimate(self, place: int) -> Estimate:
         """Return what the request will need at a target, computed once for all of its price."""
-        number = self._class_of(self._priced, place)
+        alone, priced = place in self._cached, self._priced
+        number = self._class_of(priced, place) if alone else priced.class_of[place]
         known = self._estimates.get(number)
         if known is None:
             known = self.context.estimate(self.policy.targets[place], self.correction(place))

@@ -74,6 +74,7 @@ class Context:
         self.failed: set[str] = set()
         now = around.now
         self._today = now.date()
+        self._cached: Mapping[str, int] | None = None
         self.request_scope: dict[str, Any] = {
             "request": {name: read(request) for name, read in self.reads.request},
             "facts": {name: getattr(self.facts, name) for name in self.reads.facts},
@@ -86,10 +87,12 @@ class Context:
         """The target that last served this conversation."""
         return self.around.live.affinity(self.request)
 
-    @cached_property
+    @property
     def cached(self) -> Mapping[str, int]:
         """The tokens of this conversation that targets should have cached, by target id."""
-        return self.around.live.cached(self.request)
+        if self._cached is None:
+            self._cached = self.around.live.cached(self.request)
+        return self._cached
 
     @property
     def counted(self) -> bool:
