@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
+from contextlib import suppress
+from functools import partial
 from typing import Any, Self, TypeVar
 
 from llmroute.dispatch.stream import AnswerStream
@@ -20,6 +22,8 @@ T = TypeVar("T")
 
 #: Seconds that an interrupted caller waits for the cancelled work to clean up.
 _SETTLE = 5.0
+#: Seconds between two looks for signals: one that comes just before a wait begins does not end it.
+_LOOK = 0.2
 
 
 class Portal:
@@ -48,24 +52,28 @@ class Portal:
         ended = threading.Event()
         started: list[asyncio.Task[T]] = []
         try:
-            self._check_thread()
-            with self._posting:  # what is posted goes before the end
-                if self._ends:
-                    raise closed_meanwhile()
-                self._loop.call_soon_threadsafe(_start, self._loop, work, started, ended)
-        except UsageError:
+            self._post(partial(_start, self._loop, work, started, ended))
+            while not ended.wait(_LOOK):
+                pass
+        except UsageError:  # it was not posted
             work.close()
             raise
-        try:
-            ended.wait()
-        except BaseException:
-            self._loop.call_soon_threadsafe(lambda: started[0].cancel())
-            ended.wait(_SETTLE)
+        except BaseException:  # an interrupt comes at any moment, also before `wait` begins
+            with suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(_call_off, work, started, ended)
+                ended.wait(_SETTLE)
             raise
         try:
             return started[0].result()
         except asyncio.CancelledError as exc:
             raise CancelledError from exc
+
+    def _post(self, start: Callable[[], object]) -> None:
+        self._check_thread()
+        with self._posting:  # what is posted goes before the end
+            if self._ends:
+                raise closed_meanwhile()
+            self._loop.call_soon_threadsafe(start)
 
     @property
     def closed(self) -> bool:
@@ -166,6 +174,17 @@ class SyncStream:
 
 async def _next(stream: AnswerStream) -> Chunk | None:
     return await anext(stream, None)
+
+
+def _call_off(
+    work: Coroutine[Any, Any, T], started: list[asyncio.Task[T]], ended: threading.Event
+) -> None:
+    """Cancel the work, which has begun by now where it ever will."""
+    if started:
+        started[0].cancel()
+    else:
+        work.close()
+        ended.set()
 
 
 def _start(
