@@ -291,8 +291,7 @@ class Router:
             left = engine.dispatcher.left(timeout)
             await self._ready(left())
             decision = self._decide(prompt, policy, {**fields, "stream": True})
-            run = engine.dispatcher.run
-            return run(decision.request, decision, left(), on_attempt, on_wait)
+            return engine.dispatcher.run(decision.request, decision, left(), on_attempt, on_wait)
 
         return AnswerStream(start, engine.underway)
 

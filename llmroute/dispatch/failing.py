@@ -92,19 +92,21 @@ async def before_the_first_call(within: float) -> AsyncIterator[None]:
         raise RouteFailed(f"no answer after 0 attempts:\n  {late}") from exc
 
 
-def called_back(callback: Callable[[_Told], object], told: _Told, when: str) -> str | None:
+def called_back(
+    callback: Callable[[_Told], object], told: _Told, name: str, when: str
+) -> str | None:
     """Tell a caller's callback of something; return what to warn of where it raised.
 
-    `when` names the option, and when it is called. The traceback goes to the loop's exception
-    handler, where asyncio tells of every callback that raised: the log, by default.
+    `name` is that of the option, `when` the words between it and the target. The traceback goes to
+    the loop's exception handler, where asyncio tells of every callback that raised: the log, by
+    default.
     """
     try:
         _call(callback, told)
     except MemoryError:
         raise
     except Exception as exc:  # noqa: BLE001 - the caller's own code may raise anything
-        name, _, time = when.partition(" ")
-        text = f"{name} raised {type(exc).__name__} {time} {told.target}"
+        text = f"{name} raised {type(exc).__name__} {when} {told.target}"
         asyncio.get_running_loop().call_exception_handler({"message": text, "exception": exc})
         return f"{text}: {exc}"[:_TOLD]
     return None

@@ -203,7 +203,7 @@ class Run:
         if self._on_wait:
             after = f"its last call failed: {step.error.kind}" if step.error else ""
             told = Wait(step.target.id, wait, why or after)
-            self._told(called_back(self._on_wait, told, "on_wait before the wait for"))
+            self._told(called_back(self._on_wait, told, "on_wait", "before the wait for"))
 
     def _earliest(self, step: Step) -> float:
         """Return when a repeat is due: a while after the failure, as the provider asked for it."""
@@ -256,7 +256,7 @@ class Run:
         """Tell the caller of a call's end; what its callback raises costs nobody an answer."""
         self.records.append(record)
         if self._on_attempt:
-            self._told(called_back(self._on_attempt, record, "on_attempt after the call to"))
+            self._told(called_back(self._on_attempt, record, "on_attempt", "after the call to"))
 
     def _told(self, raised: str | None) -> None:
         self.warnings += [raised] if raised else []
