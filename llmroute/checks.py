@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from llmroute.errors import UsageError
@@ -116,10 +117,19 @@ def check_number(name: str, value: Any, *, whole: bool = False) -> None:
         raise UsageError(f"{name} is {value!r}; it must be a {'whole ' * whole}number")
 
 
-def unknown_field(what: str, unknown: Collection[str], known: Collection[str]) -> UsageError:
-    """Return the error of fields that nobody knows, with the one that was meant."""
+def unknown_field(
+    what: str,
+    unknown: Collection[str],
+    known: Collection[str],
+    meant: Mapping[str, str] = MappingProxyType({}),
+) -> UsageError:
+    """Return the error of fields that nobody knows, with the one that was meant.
+
+    `meant` says so of names that are not alike.
+    """
     from difflib import get_close_matches
 
-    close = get_close_matches(min(unknown), sorted(known), n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(known))}"
-    return UsageError(f"unknown {what} field {min(unknown)!r}; {hint}")
+    name = min(unknown)
+    close = get_close_matches(meant.get(name, name), sorted(known), n=1)
+    hint = f'did you mean "{close[0]}"?' if close else f"known: {', '.join(sorted(known))}"
+    return UsageError(f'unknown {what} field "{name}"; {hint}')

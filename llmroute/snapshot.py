@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 
 from llmroute.catalog.build import Catalog, build_catalog
 from llmroute.catalog.model import key_of
+from llmroute.checks import unknown_field
 from llmroute.config.diagnostics import Diagnostic, did_you_mean
 from llmroute.config.protocols import is_shipped
 from llmroute.config.workspace import Workspace, read_again, read_workspace
@@ -224,11 +225,9 @@ class Snapshot:
 
 def _check_names(fields: Mapping[str, Any]) -> None:
     """Refuse an option that no call has, and suggest the one that was meant."""
-    for name in fields:
-        if name not in RequestFields.__annotations__ and name != "messages":
-            known = ", ".join(sorted(CallOptions.__annotations__))
-            hint = did_you_mean(_MEANT.get(name, name), CallOptions.__annotations__)
-            raise UsageError(f'unknown request field "{name}"; {hint or f"known: {known}"}')
+    unknown = fields.keys() - RequestFields.__annotations__.keys() - {"messages"}
+    if unknown:
+        raise unknown_field("request", unknown, CallOptions.__annotations__, _MEANT)
 
 
 class Snapshots:

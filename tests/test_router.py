@@ -302,7 +302,7 @@ def test_measured_latency_reaches_the_next_decision(router, servers):
         ({"policy": "balnced"}, 'did you mean "balanced"'),
         ({"target": "frist/m"}, 'did you mean "first/m"'),
         ({"temprature": 1}, 'did you mean "temperature"'),
-        ({"route": {"onyl": ["first"]}}, "did you mean 'only'"),
+        ({"route": {"onyl": ["first"]}}, 'did you mean "only"'),
         ({"max_tokens": 0}, "at least 1"),
     ],
 )

@@ -88,7 +88,7 @@ def test_what_is_cached_is_decided_by_and_comes_back():
         ({"request": {"messages": "hi"}}, 'request.messages is "hi"; it must be a list'),
         ({"request": {"messages": [{"role": "you"}]}}, "messages[0].role is 'you'"),
         ({"request": {"messages": [{"role": "user", "content": 3}]}}, "messages[0].content must"),
-        ({"request": {"messages": MESSAGES, "max_token": 3}}, "did you mean 'max_tokens'?"),
+        ({"request": {"messages": MESSAGES, "max_token": 3}}, 'did you mean "max_tokens"?'),
         ({"request": {"messages": MESSAGES, "max_tokens": "3"}}, "max_tokens is '3'"),
         ({"request": {"messages": MESSAGES, "stream": 1}}, "request.stream must be true or false"),
         ({"request": {"messages": MESSAGES, "route": 1}}, "request.route must be a map"),
