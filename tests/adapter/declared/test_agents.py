@@ -188,6 +188,15 @@ CUT = """\
 """
 
 
+def printing(folder: Path, protocol: str, printed: str, code: int = 0) -> Target:
+    """Make a target of a program that prints what one of the CLIs printed once."""
+    program = folder / "program"
+    program.write_text(f"#!/bin/sh\ncat >&2\ncat <<'END'\n{printed}END\nexit {code}\n")
+    program.chmod(0o755)
+    command, environment = (str(program),), {"PATH": "/usr/bin:/bin"}
+    return target_of(protocol, transport="process", command=command, environment=environment)
+
+
 @pytest.mark.parametrize(
     ("printed", "code", "kind"),
     [
@@ -200,13 +209,7 @@ CUT = """\
 def test_the_exit_code_of_a_cut_answer(
     printed: str, code: int, kind: str | None, tmp_path: Path
 ) -> None:
-    program = tmp_path / "codex"
-    program.write_text(f"#!/bin/sh\ncat >&2\ncat <<'END'\n{printed}END\nexit {code}\n")
-    program.chmod(0o755)
-    environment = {"PATH": "/usr/bin:/bin"}
-    target = target_of(
-        "codex-exec", transport="process", command=(str(program),), environment=environment
-    )
+    target = printing(tmp_path, "codex-exec", printed, code)
     if kind is None:
         answer = complete(target, Request.of("Say hello"))
         assert (answer.text, answer.finish_reason) == ("Hello there.", "length")
@@ -243,13 +246,7 @@ def test_recorded_answers_of_gemini_that_are_not_whole() -> None:
 @pytest.mark.parametrize("message", SILENT)
 def test_recorded_answers_of_gemini_without_a_word(message: str, tmp_path: Path) -> None:
     said = {"response": "", "stats": {}, "error": {"type": "INVALID_STREAM", "message": message}}
-    program = tmp_path / "gemini"
-    program.write_text(f"#!/bin/sh\ncat >&2\ncat <<'END'\n{json.dumps(said)}\nEND\n")
-    program.chmod(0o755)
-    environment = {"PATH": "/usr/bin:/bin"}
-    target = target_of(
-        "gemini-cli", transport="process", command=(str(program),), environment=environment
-    )
+    target = printing(tmp_path, "gemini-cli", f"{json.dumps(said)}\n")
     with pytest.raises(TargetError) as found:
         complete(target, Request.of("Say hello"))
     assert (found.value.kind, found.value.message) == (SILENT[message], message)
